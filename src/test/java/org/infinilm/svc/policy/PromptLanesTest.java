@@ -123,6 +123,9 @@ class PromptLanesTest {
     /// So many of the prompts are found in a cache, of which nobody tells.
     private double hits;
 
+    /// Streams come as one event.
+    private boolean atOnce;
+
     /// So many answers at once, from the begin of their prompts on.
     private int places = Integer.MAX_VALUE;
 
@@ -245,9 +248,9 @@ class PromptLanesTest {
               "m",
               4 * j.prompt,
               j.dispatchNanos(),
-              whole ? nanos(now) - 1000 : j.firstNanos(),
+              whole || atOnce ? nanos(now) - 1000 : j.firstNanos(),
               nanos(now),
-              whole ? 0 : answer,
+              whole ? 0 : atOnce ? 2 : answer,
               1000,
               new Facts.Usage(j.prompt, answer, 0),
               true,
@@ -429,6 +432,20 @@ class PromptLanesTest {
           .as("seed %s", seed)
           .isBetween(0.7, 1.4);
     }
+  }
+
+  /// A gateway before it that holds streams back, or an engine that sends an answer as one event:
+  /// its time is not the prompt's alone.
+  @Test
+  void streamsThatComeAtOnceAreWholeAnswers() {
+    Engine e = new Engine(1, 1, 0.1, 100, clients(2, 300, 1, 4_000));
+    e.atOnce = true;
+    e.pause = 8;
+    e.run(3_000);
+    Forecast f = e.sent(300).forecast();
+    double alone = FIXED + 300 * TOKEN + STEP * 99;
+    assertThat((f.prefillNanos() + 99 * f.tokenNanos()) / 1e9 / alone).isBetween(0.6, 1.6);
+    assertThat(f.tokenNanos() / 1e9 / STEP).isBetween(0.4, 1.6);
   }
 
   /// Nothing waits where there is room.

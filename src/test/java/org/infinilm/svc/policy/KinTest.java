@@ -1,0 +1,133 @@
+package org.infinilm.svc.policy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.fleet.Candidates;
+import org.infinilm.svc.fleet.Instance;
+import org.junit.jupiter.api.Test;
+
+/// Several models on the same instances: adapters of one, and small and large ones.
+class KinTest {
+  private static final double PROMPT_NANOS = 30_000;
+  private static final double TOKEN_NANOS = 7e6;
+  private static final int MANY = 300;
+  private static final List<String> NAMES =
+      IntStream.range(0, MANY).mapToObj(k -> "adapter-" + k).toList();
+
+  private static final Instance PAGED = serving("a", CacheType.PAGED, 0, NAMES);
+  private static final Instance STATIC = serving("b", CacheType.STATIC, 1, NAMES);
+  private static final Instance ALONE = serving("c", CacheType.PAGED, 2, List.of("other"));
+
+  private final Adaptive policy = new Adaptive(Objective.DEFAULT);
+  private final Random random = new Random(5);
+  private long now = 1_000_000_000L;
+
+  private static Instance serving(String name, CacheType type, int slot, List<String> models) {
+    return new Instance(
+        name,
+        "h",
+        1,
+        "http://" + name + ":1",
+        models,
+        type,
+        Instance.UNKNOWN,
+        1,
+        Instance.State.ROUTABLE,
+        slot,
+        Map.of());
+  }
+
+  private static Ask ask(long prompt) {
+    return new Ask(4 * prompt, 51_200, prompt, prompt / 3, 0, prompt, 0);
+  }
+
+  private void answered(Instance i, String model, double factor) {
+    long prompt = 100L + random.nextInt(8000);
+    long tokens = 100L + random.nextInt(300);
+    now += 1_000_000L;
+    long first = now + (long) (factor * prompt * PROMPT_NANOS);
+    policy.settled(
+        new Facts(
+            i,
+            model,
+            4 * prompt,
+            now,
+            first,
+            first + (long) (factor * (tokens - 1) * TOKEN_NANOS),
+            (int) tokens,
+            1000,
+            new Facts.Usage(prompt, tokens, 0),
+            true,
+            true,
+            ask(prompt),
+            new Forecast(prompt, 1, 1, 1, true, prompt, prompt, 0.1, 0.1, true),
+            0,
+            0,
+            0,
+            null,
+            false));
+  }
+
+  private Reason why(String model, Instance... among) {
+    Choice c =
+        policy.choose(
+            ask(500),
+            Candidates.of(model, List.of(among)),
+            new Samples.Desk(now),
+            new SplittableRandom(1));
+    return ((Choice.Send) c).why();
+  }
+
+  /// Each of them alone would be cold for ever.
+  @Test
+  void whatOneAdapterHasNotShownOthersHave() {
+    for (int k = 0; k < 80; k++) {
+      answered(k % 2 == 0 ? PAGED : STATIC, NAMES.get(k), 1);
+    }
+    assertThat(why("adapter-299", PAGED, STATIC)).isEqualTo(Reason.LEARNED);
+    Forecast f = policy.foretell(ask(4000), "adapter-299", PAGED, new Samples.Desk(now));
+    assertThat(f.prefillNanos() / (4000 * PROMPT_NANOS)).isBetween(0.8, 1.25);
+    assertThat(f.tokenNanos() / TOKEN_NANOS).isBetween(0.8, 1.25);
+    assertThat(policy.insights(now))
+        .filteredOn(i -> i.model().equals("adapter-299"))
+        .extracting(Insight::mode)
+        .containsExactly(Forecast.Mode.LEARNED);
+  }
+
+  /// A slow one is slow for each of them.
+  @Test
+  void theSpeedOfAnInstanceIsThatOfAll() {
+    for (int k = 0; k < 120; k++) {
+      answered(PAGED, NAMES.get(k), 1);
+      answered(PAGED, NAMES.get(k), 1);
+      answered(STATIC, NAMES.get(k), 4);
+    }
+    Samples.Desk idle = new Samples.Desk(now);
+    double fast = policy.foretell(ask(2000), "adapter-200", PAGED, idle).prefillNanos();
+    double slow = policy.foretell(ask(2000), "adapter-200", STATIC, idle).prefillNanos();
+    assertThat(slow / fast).isGreaterThan(2.5);
+  }
+
+  @Test
+  void whoServesNoneOfThemHasNoKin() {
+    for (int k = 0; k < 80; k++) {
+      answered(PAGED, NAMES.get(k), 1);
+    }
+    assertThat(why("other", ALONE)).isEqualTo(Reason.SIZE);
+  }
+
+  /// A server that loads what is asked for: what both cost together is right for none.
+  @Test
+  void whatCostsUnlikeThingsIsNoKin() {
+    for (int k = 0; k < 200; k++) {
+      answered(PAGED, NAMES.get(k % 28), k % 2 == 0 ? 1 : 12);
+    }
+    assertThat(why("adapter-299", PAGED, STATIC)).isEqualTo(Reason.SIZE);
+  }
+}
