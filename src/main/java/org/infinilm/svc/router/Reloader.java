@@ -184,9 +184,9 @@ final class Reloader implements AutoCloseable {
     }
     if (waited == LATE + 1) {
       refuse(
-          seen.keySet().stream()
-              .filter(f -> !isSame(seen.get(f), read.get(f)))
-              .map(f -> f + Patience.CHANGES)
+          seen.entrySet().stream()
+              .filter(e -> !isSame(e.getValue(), read.get(e.getKey())))
+              .map(e -> e.getKey() + Patience.CHANGES)
               .collect(Collectors.joining("\n")));
     }
   }
