@@ -34,9 +34,10 @@ class FloorPlanTest {
   private static final Map<String, Set<String>> MAY_IMPORT =
       Map.ofEntries(
           Map.entry("fleet", Set.of()),
+          Map.entry("files", Set.of()),
           Map.entry("config", Set.of()),
           Map.entry("telemetry", Set.of()),
-          Map.entry("http", Set.of()),
+          Map.entry("http", Set.of("files")),
           Map.entry("history", Set.of("config", "telemetry")),
           Map.entry("tls", Set.of("http", "config", "telemetry")),
           Map.entry("trace", Set.of("config", "telemetry")),
@@ -44,7 +45,7 @@ class FloorPlanTest {
           Map.entry("policy", Set.of("fleet")),
           Map.entry("etcd", Set.of("http", "telemetry")),
           Map.entry("registry", Set.of("etcd", "fleet", "tls", "http", "config", "telemetry")),
-          Map.entry("discovery", Set.of("http", "config", "telemetry")),
+          Map.entry("discovery", Set.of("http", "config", "files", "telemetry")),
           Map.entry("kubernetes", Set.of("discovery", "http", "config")),
           Map.entry("page", Set.of("http")),
           Map.entry("top", Set.of("tls", "http", "config", "telemetry")),
@@ -63,6 +64,7 @@ class FloorPlanTest {
                   "trace",
                   "http",
                   "config",
+                  "files",
                   "telemetry")),
           Map.entry("picker", Set.of("router", "tls", "http", "config", "telemetry")),
           Map.entry(

@@ -21,9 +21,10 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
-import org.infinilm.svc.config.InputFile;
-import org.infinilm.svc.config.InputFile.Stamp;
 import org.infinilm.svc.config.TomlFile;
+import org.infinilm.svc.files.Patience;
+import org.infinilm.svc.files.Seen;
+import org.infinilm.svc.files.Stamp;
 import org.infinilm.svc.http.Json;
 import org.jspecify.annotations.Nullable;
 
@@ -38,7 +39,8 @@ import org.jspecify.annotations.Nullable;
  * file that is gone is so at two looks, and all of them when nothing has been there for five seconds: a folder whose
  * volume is away is an empty one. Looking, and no notices of the kernel: those do not come from network file systems, nor for what a link leads to, and both is how
  * such folders are mounted into containers. A file that cannot be used says what it said before, and so does one
- * that cannot be looked at: gone is only what has no name in the folder.
+ * that cannot be looked at: gone is only what has no name in the folder. The former is read again every five seconds:
+ * why may lie in another file that it names.
  */
 final class FolderSource extends Follower {
   static final Duration LOOK = Duration.ofMillis(250);
@@ -47,17 +49,13 @@ final class FolderSource extends Follower {
   private static final int MOST_VALUES = 100_000;
 
   /// Looks for which a file that is written in place stands still: who writes it may pause.
-  static final int STILL_IN_PLACE = (int) InputFile.STILL_IN_PLACE.dividedBy(LOOK);
+  static final int STILL_IN_PLACE = (int) Patience.STILL_IN_PLACE.dividedBy(LOOK);
 
   /// Looks after which a file is named that changes all the while and is not read.
-  static final int LATE = (int) Duration.ofSeconds(5).dividedBy(LOOK);
+  static final int LATE = (int) Patience.LATE.dividedBy(LOOK);
 
-  private static final String CHANGES =
-      ": written again and again, and not read for "
-          + LATE * LOOK.toMillis() / 1000
-          + " s (expected: the same for "
-          + InputFile.STILL_IN_PLACE.toSeconds()
-          + " s, or written beside it and renamed into place)";
+  /// Looks after which a file that could not be used is read again.
+  static final int AGAIN = (int) Patience.AGAIN.dividedBy(LOOK);
 
   /// Looks at which a file is gone that is.
   private static final int ONE_GONE = 2;
@@ -114,10 +112,10 @@ final class FolderSource extends Follower {
     int absent;
 
     /// At the last look.
-    @Nullable Stamp seen;
+    @Nullable Seen<Said> seen;
 
-    /// What it said then, if that is not what was read.
-    @Nullable Said said;
+    /// Looks since it was read and could not be used.
+    int refused;
 
     /// Looks for which it has said the same.
     int still;
@@ -138,26 +136,26 @@ final class FolderSource extends Follower {
 
     /// @param certain whether who is missing is gone
     /// @return whether what it lists may be something else
-    boolean believe(Stamp now, Said all, boolean certain) {
+    boolean believe(Seen<Said> now, boolean certain) {
+      Said all = now.says();
       trouble = all.wrong();
       late = 0;
+      refused = 0;
       List<Found> kept = certain || trouble != null ? List.of() : kept();
       if (trouble == null) {
         found = Stream.concat(all.found().stream(), kept.stream()).toList();
       }
       if (kept.isEmpty()) {
-        read = now;
+        read = now.stamp();
         believed = all;
-        settle(now);
+        settle();
       } else {
         believed = null;
       }
       return trouble == null;
     }
 
-    void settle(Stamp now) {
-      seen = now;
-      said = null;
+    void settle() {
       still = 0;
       looks = 0;
       late = 0;
@@ -166,22 +164,29 @@ final class FolderSource extends Follower {
       missing.clear();
     }
 
+    /// Whether what was read could not be used, for what may lie outside of it: in a file that it
+    /// names, or in who may read it.
+    boolean isToBeReadAgain() {
+      return trouble != null && ++refused >= AGAIN;
+    }
+
     /// Whether it is renamed into place again and again: it is mostly another file, although that
     /// may have the inode of the one before the last, and not one that is made and then written.
     boolean isReplacedAgainAndAgain() {
       return looks > STILL_IN_PLACE && replaced > 1 && 3 * replaced >= 2 * written;
     }
 
-    void look(Stamp now, Said all) {
-      if (seen != null && !now.equals(seen)) {
+    void look(Stamp now, Seen<Said> next) {
+      Said all = next.says();
+      Stamp before = seen == null ? null : seen.stamp();
+      if (before != null && !now.equals(before)) {
         written++;
-        replaced += now.identity() == null || now.isWrittenInPlace(seen) ? 0 : 1;
+        replaced += now.identity() == null || now.isWrittenInPlace(before) ? 0 : 1;
       }
-      still = all.isSame(said) ? still + 1 : 0;
+      still = seen != null && all.isSame(seen.says()) ? still + 1 : 0;
       looks++;
       late++;
-      seen = now;
-      said = all;
+      seen = next;
       if (all.wrong() != null) {
         missing.clear();
         return;
@@ -244,7 +249,7 @@ final class FolderSource extends Follower {
     for (Map.Entry<Path, Listing> e : files.entrySet()) {
       Listing f = e.getValue();
       if (f.late > LATE) {
-        troubles.add(e.getKey() + CHANGES);
+        troubles.add(e.getKey() + Patience.CHANGES);
       }
       if (f.trouble != null) {
         troubles.add(f.trouble);
@@ -314,36 +319,29 @@ final class FolderSource extends Follower {
 
   private boolean look(Path path, Stamp now, Listing f) {
     f.absent = 0;
-    if (now.equals(f.read)) {
-      f.settle(now);
+    boolean isRead = now.equals(f.read);
+    if (isRead && !f.isToBeReadAgain()) {
+      f.settle();
       return false;
     }
     boolean first = f.read == null && !heard;
-    Said before = f.said;
-    boolean known = before != null && now.equals(f.seen);
-    Said all = before != null && known ? before : said(path, now.bytes());
+    Seen<Said> next =
+        Seen.of(now, isRead && f.looks == 0 ? null : f.seen, () -> said(path, now.bytes()));
+    Said all = next.says();
     if (all.isSame(f.believed)) {
-      f.settle(now);
-      if (!known) {
-        f.said = all;
-      } else if (all.isSame(said(path, now.bytes()))) {
+      f.settle();
+      f.refused = 0;
+      f.seen = next;
+      if (next.sure()) {
         f.read = now;
       }
       return false;
     }
-    f.look(now, all);
-    boolean stands = known && !now.isWrittenInPlace(f.read) && f.missing.isEmpty();
+    f.look(now, next);
+    boolean stands =
+        f.still > 0 && next.sure() && !now.isWrittenInPlace(f.read) && f.missing.isEmpty();
     boolean certain = first || stands || f.still >= STILL_IN_PLACE;
-    if (!certain && !f.isReplacedAgainAndAgain()) {
-      return false;
-    }
-    if (known && !all.isSame(said(path, now.bytes()))) {
-      // something was written within one tick of the file system's clock
-      f.said = null;
-      f.seen = null;
-      return false;
-    }
-    return f.believe(now, all, certain);
+    return (certain || f.isReplacedAgainAndAgain()) && f.believe(next, certain);
   }
 
   private Said said(Path path, long bytes) {

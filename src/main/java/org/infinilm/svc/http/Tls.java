@@ -34,6 +34,7 @@ import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SNIServerName;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLParameters;
+import org.infinilm.svc.files.Patience;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -79,7 +80,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   private static final ConcurrentMap<Sources, Credentials> BY_FILES = new ConcurrentHashMap<>();
 
   /// What a client's context is made of.
-  private record Sources(@Nullable Path caFile, @Nullable Own own) {
+  record Sources(@Nullable Path caFile, @Nullable Own own) {
     List<Path> files() {
       List<Path> out = new ArrayList<>();
       if (caFile != null) {
@@ -94,13 +95,18 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
   }
 
   /// What clients go by, as it could be used last.
-  private static final class Credentials {
+  static final class Credentials {
     private final Sources from;
     private final StillFiles files;
-    private volatile SslContext context;
+    volatile SslContext context;
 
-    /// Whether a thread looks at files that have changed.
+    /// Whether a thread looks at files that have changed, or that cannot be used.
     private boolean follows;
+
+    /// Why the files of now are not in force; empty while they are.
+    private String wrong = "";
+
+    private boolean late;
 
     Credentials(Sources from, @Nullable Instant now) throws IOException {
       this.from = from;
@@ -109,8 +115,8 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     }
 
     synchronized void refresh() {
-      if (!follows && files.haveChanged()) {
-        files.look();
+      if (!follows && files.mayHaveChanged()) {
+        look();
         follows = true;
         Thread.ofVirtual().name("tls-files").start(this::follow);
       }
@@ -127,30 +133,37 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     }
 
     /// @return whether more is to be seen
-    private synchronized boolean look() {
-      if (files.look()) {
+    synchronized boolean look() {
+      if (files.look(!wrong.isEmpty())) {
         take();
       }
-      follows = files.haveChanged();
+      List<Path> changing = files.late();
+      if (!changing.isEmpty() && !late) {
+        LOG.warn("TLS files {}{}", changing, Patience.CHANGES);
+      }
+      late = !changing.isEmpty();
+      follows = !wrong.isEmpty() || files.mayHaveChanged();
       return follows;
     }
 
     private void take() {
-      String wrong = "";
+      String why = "";
       SslContext now = context;
       try {
         now = read(from, null);
       } catch (IOException | IllegalStateException e) {
-        wrong = String.valueOf(e.getMessage()).replace("\n", "; ");
+        why = String.valueOf(e.getMessage()).replace("\n", "; ");
       }
-      if (files.haveChanged()) {
+      if (!files.stood()) {
         return;
       }
+      boolean told = !why.isEmpty() && why.equals(wrong);
       context = now;
-      if (wrong.isEmpty()) {
+      wrong = why;
+      if (why.isEmpty()) {
         LOG.info("TLS files {} have changed and were read again", from.files());
-      } else {
-        LOG.warn("TLS files {} (expected: {}): what they said before stays", from.files(), wrong);
+      } else if (!told) {
+        LOG.warn("TLS files {} (expected: {}): what they said before stays", from.files(), why);
       }
     }
   }
@@ -291,6 +304,7 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     private final Thread follower = Thread.ofVirtual().name("tls-files").unstarted(this::follow);
     private volatile Shown shown;
     private volatile @Nullable String refused;
+    private volatile @Nullable String late;
 
     private final StillFiles still;
     private Instant warned = Instant.EPOCH;
@@ -350,7 +364,8 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
 
     /// Why the files of now are not in force, or null.
     public @Nullable String refused() {
-      return refused;
+      String changes = late;
+      return changes == null ? refused : changes;
     }
 
     /// How handshakes ended, since the start, by kind.
@@ -385,10 +400,20 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
     }
 
     synchronized void look() {
-      if (still.look()) {
+      if (still.look(refused != null)) {
         take(true);
       }
+      warnOfChanges();
       warnOfTheEnd();
+    }
+
+    private void warnOfChanges() {
+      List<Path> changing = still.late();
+      String was = late;
+      late = changing.isEmpty() ? null : changing + Patience.CHANGES;
+      if (was == null && late != null) {
+        LOG.error("the certificate stays as it was: {}", late);
+      }
     }
 
     private void warnOfTheEnd() {
@@ -419,14 +444,15 @@ public record Tls(@Nullable Path caFile, @Nullable String serverName, @Nullable 
       } catch (Unusable e) {
         why = String.valueOf(e.getMessage()).replace("\n", "; ");
       }
-      if (whole && still.haveChanged()) {
+      if (whole && !still.stood()) {
         return;
       }
+      boolean told = whole && why != null && why.equals(refused);
       shown = now;
       refused = why;
       if (why == null) {
         LOG.info("the certificate {} was read anew, it expires at {}", files.cert(), expires());
-      } else {
+      } else if (!told) {
         LOG.error("the certificate stays as it was: {}", why);
       }
     }

@@ -21,6 +21,9 @@ import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.bouncycastle.asn1.pkcs.PrivateKeyInfo;
 import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.openssl.PEMEncryptedKeyPair;
@@ -33,6 +36,9 @@ import org.jspecify.annotations.Nullable;
 /// a key. Stateless.
 final class TlsFiles {
   private static final long MOST_BYTES = 1 << 20;
+
+  /// Up to its end, or to that of what is half written.
+  private static final Pattern BLOCK = Pattern.compile("(?s)-----BEGIN .*?(-----END [^\n]*|\\z)");
 
   /// Where everything is.
   ///
@@ -229,6 +235,18 @@ final class TlsFiles {
     }
     say(keyName, file, "no private key (expected: PEM, BEGIN PRIVATE KEY)");
     return null;
+  }
+
+  /// What counts of a PEM file: what stands outside of its blocks, such as who made it and when,
+  /// does not.
+  static byte[] blocks(byte[] bytes) {
+    String text = new String(bytes, StandardCharsets.ISO_8859_1);
+    return BLOCK
+        .matcher(text)
+        .results()
+        .map(MatchResult::group)
+        .collect(Collectors.joining("\n"))
+        .getBytes(StandardCharsets.ISO_8859_1);
   }
 
   private static PEMParser pem(byte[] bytes) {

@@ -1,9 +1,7 @@
 package org.infinilm.svc.router;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -15,13 +13,15 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.ConfigException.Wrongs;
-import org.infinilm.svc.config.InputFile;
-import org.infinilm.svc.config.InputFile.Stamp;
 import org.infinilm.svc.config.Key;
+import org.infinilm.svc.files.Patience;
+import org.infinilm.svc.files.Seen;
+import org.infinilm.svc.files.Stamp;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -30,10 +30,11 @@ import org.slf4j.LoggerFactory;
 /// Watches the router's files, reads them again when they change or when it is told to, and hands
 /// on what they say, or says why it is not taken over. One thread of its own.
 /*
- * A file counts as changed when its time, size or identity has, and is read once it has stood still for a look:
- * one that renames a new file over it shows for a moment no file at all. One that is written in place may be a copy
+ * A file counts as changed when its time, size or identity has and it says something else, and is read once it has
+ * said the same for a look, whoever writes it again and again: one that renames a new file over it shows for a moment no file at all. One that is written in place may be a copy
  * that stalls, whatever its size: it must stand still for longer, and it never takes the last key or instance away by
- * saying nothing. What cannot be read changes nothing.
+ * saying nothing. What cannot be read changes nothing, and is read again every five seconds: why may lie in another
+ * file that it names. One that changes all the while is named.
  */
 final class Reloader implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Reloader.class);
@@ -43,15 +44,21 @@ final class Reloader implements AutoCloseable {
   private static final int MOST_ABSENT = 8;
 
   /// Looks for which a file must stand still that is written in place.
-  static final int MOST_STALLED = (int) InputFile.STILL_IN_PLACE.dividedBy(LOOK);
+  static final int MOST_STALLED = (int) Patience.STILL_IN_PLACE.dividedBy(LOOK);
+
+  /// Looks after which a file is named that changes all the while and is not read.
+  static final int LATE = (int) Patience.LATE.dividedBy(LOOK);
+
+  /// Looks after which files that were refused are read again.
+  static final int AGAIN = (int) Patience.AGAIN.dividedBy(LOOK);
+
+  private static final int MOST_BYTES = 16 << 20;
 
   /// How it stands with the files.
   ///
   /// @param error why the files of now are not in force, or null
   /// @param restart settings that differ from what is in force and need a restart
   record Status(Instant loaded, @Nullable String error, List<String> restart) {}
-
-  private static final Stamp ABSENT = new Stamp(0, -1, null);
 
   private final Sources.Read started;
   private final Consumer<Sources.Read> taken;
@@ -64,13 +71,19 @@ final class Reloader implements AutoCloseable {
 
   /// The files as they were when they were read, and as they were at the last look. Nothing was
   /// read at first: they may have changed since the start read them.
-  private Map<Path, Stamp> read = Map.of();
+  private Map<Path, Seen<String>> read = Map.of();
 
-  private Map<Path, Stamp> seen = Map.of();
+  private Map<Path, Seen<String>> seen = Map.of();
   private int absent;
 
-  /// Looks since something changed.
+  /// Looks for which they have said the same.
   private int still;
+
+  /// Looks since they say something else than what was read.
+  private int waited;
+
+  /// Looks since they were refused.
+  private int refused;
 
   /// The files and their stamps once there is nothing more to wait for but a change; else null.
   private @Nullable Still nothingNew;
@@ -108,18 +121,21 @@ final class Reloader implements AutoCloseable {
     return status;
   }
 
-  private static Stamp stamp(Path file) {
-    try {
-      return Stamp.of(Files.readAttributes(file, BasicFileAttributes.class));
-    } catch (IOException absent) {
-      return ABSENT;
-    }
+  private Map<Path, Seen<String>> find() {
+    Map<Path, Seen<String>> out = new HashMap<>();
+    wanted
+        .files()
+        .forEach(f -> out.put(f, Seen.bytes(f, seen.get(f), MOST_BYTES, UnaryOperator.identity())));
+    return out;
   }
 
-  private Map<Path, Stamp> stamps() {
-    Map<Path, Stamp> out = new HashMap<>();
-    wanted.files().forEach(f -> out.put(f, stamp(f)));
-    return out;
+  private static boolean isSame(Map<Path, Seen<String>> some, Map<Path, Seen<String>> others) {
+    return some.keySet().equals(others.keySet())
+        && some.entrySet().stream().allMatch(e -> isSame(e.getValue(), others.get(e.getKey())));
+  }
+
+  private static boolean isSame(Seen<String> one, @Nullable Seen<String> other) {
+    return other != null && one.saysWhat(other);
   }
 
   private void run() {
@@ -137,43 +153,67 @@ final class Reloader implements AutoCloseable {
   void look() {
     boolean now = asked.getAndSet(false);
     Still nothing = nothingNew;
-    if (!now && nothing != null && nothing.holds()) {
+    boolean due = status.error() != null && ++refused >= AGAIN;
+    if (!now && !due && nothing != null && nothing.holds()) {
       return;
     }
     nothingNew = null;
-    Map<Path, Stamp> last = seen;
-    seen = stamps();
-    absent = seen.containsValue(ABSENT) ? absent + 1 : 0;
-    still = seen.equals(last) ? still + 1 : 0;
-    boolean inPlace =
-        seen.entrySet().stream().anyMatch(e -> e.getValue().isWrittenInPlace(read.get(e.getKey())));
-    boolean done = still >= (inPlace ? MOST_STALLED : 1) && (absent == 0 || absent >= MOST_ABSENT);
-    if (now || (done && !seen.equals(read))) {
-      boolean again = !now && read.isEmpty();
-      Map<Path, Stamp> before = read;
+    Map<Path, Seen<String>> last = seen;
+    seen = find();
+    absent = seen.values().stream().anyMatch(s -> s.stamp() == null) ? absent + 1 : 0;
+    still = isSame(seen, last) ? still + 1 : 0;
+    boolean news = !isSame(seen, read);
+    if (!news) {
       read = seen;
-      if (!reload(again, now || still >= MOST_STALLED)) {
+    }
+    boolean done =
+        still >= (isInPlace() ? MOST_STALLED : 1) && (absent == 0 || absent >= MOST_ABSENT);
+    waited = news ? waited + 1 : 0;
+    if (now || (done && (news || due))) {
+      refused = 0;
+      boolean first = !now && read.isEmpty();
+      Map<Path, Seen<String>> before = read;
+      read = seen;
+      if (reload(first, now || still >= MOST_STALLED, !now && !news)) {
+        waited = 0;
+      } else {
         read = before;
       }
     } else if (done && still >= MOST_STALLED && absent == 0) {
       nothingNew = new Still(seen);
     }
+    if (waited == LATE + 1) {
+      refuse(
+          seen.entrySet().stream()
+              .filter(e -> !isSame(e.getValue(), read.get(e.getKey())))
+              .map(e -> e.getKey() + Patience.CHANGES)
+              .collect(Collectors.joining("\n")));
+    }
+  }
+
+  private boolean isInPlace() {
+    return seen.entrySet().stream()
+        .anyMatch(e -> {
+          Stamp now = e.getValue().stamp();
+          Seen<String> before = read.get(e.getKey());
+          return now != null && before != null && now.isWrittenInPlace(before.stamp());
+        });
   }
 
   /// Files as they were at a look, beside each other: most looks find them so, and are to cost a
   /// busy router nothing.
   private static final class Still {
     private final List<Path> files;
-    private final List<Stamp> stamps;
+    private final List<@Nullable Stamp> stamps = new ArrayList<>();
 
-    Still(Map<Path, Stamp> seen) {
+    Still(Map<Path, Seen<String>> seen) {
       this.files = List.copyOf(seen.keySet());
-      this.stamps = List.copyOf(seen.values());
+      seen.values().forEach(s -> stamps.add(s.stamp()));
     }
 
     boolean holds() {
       for (int i = 0; i < files.size(); i++) {
-        if (!stamps.get(i).equals(stamp(files.get(i)))) {
+        if (!Objects.equals(stamps.get(i), Stamp.of(files.get(i)))) {
           return false;
         }
       }
@@ -195,8 +235,9 @@ final class Reloader implements AutoCloseable {
   /// @param again whether the files are news only where they say something else than those in force
   /// @param whole whether files that do not name all instances and keys that are in force may be
   ///   believed already: the first half of a new file does so too
+  /// @param tried whether they are as they were when they were refused
   /// @return whether they were, or were refused
-  private boolean reload(boolean again, boolean whole) {
+  private boolean reload(boolean again, boolean whole, boolean tried) {
     try {
       for (Path file : seen.keySet()) {
         check(file);
@@ -221,10 +262,16 @@ final class Reloader implements AutoCloseable {
       happenings.settings("loaded", said);
       status = new Status(ticker.now(), null, restart);
     } catch (ConfigException e) {
-      refuse(String.valueOf(e.getMessage()));
+      String why = String.valueOf(e.getMessage());
+      if (!tried || !why.equals(status.error())) {
+        refuse(why);
+      }
     } catch (RuntimeException e) {
-      Endless.note("reading settings", e);
-      refuse("they cannot be read: " + e);
+      String why = "they cannot be read: " + e;
+      if (!tried || !why.equals(status.error())) {
+        Endless.note("reading settings", e);
+        refuse(why);
+      }
     }
     if (!seen.keySet().equals(wanted.files())) {
       // another file than before, which may change between its reading and the next look
@@ -255,11 +302,11 @@ final class Reloader implements AutoCloseable {
   /// A pipe says nothing the second time, and an empty file is what a full disk leaves: neither may
   /// open a router that has keys.
   private static void check(Path file) throws ConfigException {
-    Stamp now = stamp(file);
-    if (!now.equals(ABSENT) && !Files.isRegularFile(file)) {
+    Stamp now = Stamp.of(file);
+    if (now != null && !Files.isRegularFile(file)) {
       throw new ConfigException(file + ": no regular file (expected: one that can be read again)");
     }
-    if (now.bytes() == 0) {
+    if (now != null && now.bytes() == 0) {
       throw new ConfigException(file + ": empty (expected: settings, or a comment)");
     }
   }

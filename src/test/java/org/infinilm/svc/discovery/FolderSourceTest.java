@@ -11,9 +11,12 @@ import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.IntFunction;
 import java.util.stream.Stream;
 import org.infinilm.svc.config.ConfigException;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -145,6 +148,69 @@ class FolderSourceTest {
     Files.delete(folder.resolve("b.toml"));
     looks(FolderSource.STILL_IN_PLACE + 1);
     assertThat(heard.urls()).containsExactly("http://h:9");
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  /// Such as a `ca_file` that was not there yet.
+  @Test
+  void whatCouldNotBeUsedForSomethingOutsideIsReadAgainByItself() throws Exception {
+    AtomicReference<@Nullable String> wrong = new AtomicReference<>("no such file");
+    AtomicInteger checks = new AtomicInteger();
+    write("a.toml", instances(1, 1));
+    source =
+        new FolderSource(
+            new SourceSpec.Folder("folder:" + folder, folder),
+            f -> {
+              checks.incrementAndGet();
+              String why = wrong.get();
+              if (why != null && f.url().endsWith("2")) {
+                throw new ConfigException(why);
+              }
+            });
+    write("b.toml", instances(1, 2));
+    looks(1);
+    assertThat(heard.urls()).containsExactly("http://h:1");
+    assertThat(heard.troubles()).containsExactly("no such file");
+    int before = checks.get();
+    looks(3 * FolderSource.AGAIN);
+    assertThat(heard.troubles()).containsExactly("no such file");
+    assertThat(checks.get() - before).as("and not at each look").isLessThanOrEqualTo(6);
+    wrong.set("no certificate");
+    looks(FolderSource.AGAIN + 2);
+    assertThat(heard.troubles()).as("what holds now").containsExactly("no certificate");
+    wrong.set(null);
+    looks(FolderSource.AGAIN + 2);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    assertThat(heard.troubles()).isEmpty();
+    before = checks.get();
+    looks(3 * FolderSource.AGAIN);
+    assertThat(checks.get()).as("what is in force is left alone").isEqualTo(before);
+  }
+
+  @Test
+  void whatIsUsableAgainTakesNobodyOutBeforeItStandsStill() throws Exception {
+    AtomicBoolean fails = new AtomicBoolean();
+    write("a.toml", instances(1, 1, 2));
+    source =
+        new FolderSource(
+            new SourceSpec.Folder("folder:" + folder, folder),
+            f -> {
+              if (fails.get()) {
+                throw new ConfigException("fails");
+              }
+            });
+    looks(2);
+    fails.set(true);
+    renamed("a.toml", instances(1, 1));
+    looks(FolderSource.AGAIN);
+    fails.set(false);
+    looks(2);
+    // in place, between the two readings
+    write("a.toml", instances(1, 1, 2) + "# more");
+    looks(FolderSource.STILL_IN_PLACE);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
+    looks(1);
+    assertThat(heard.urls()).containsExactly("http://h:1", "http://h:2");
     assertThat(heard.troubles()).isEmpty();
   }
 

@@ -3,6 +3,7 @@ package org.infinilm.svc.router;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.netty.pkitesting.CertificateBuilder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -78,6 +79,84 @@ class ReloaderTest {
       await().atMost(Rig.SOON).until(() -> thresholds.contains(2L));
       await().atMost(Rig.SOON).until(() -> r.status().error() == null);
     }
+  }
+
+  /// The file says the same, and something else is there.
+  @Test
+  void aFileThatNamesAnotherOneIsReadAgainByItself() throws Exception {
+    Path ca = dir.resolve("ca.pem");
+    Files.writeString(file, "threshold = 1\n");
+    try (Reloader r = over(read())) {
+      looks(r, 2);
+      renamed(
+          "threshold = 2\n[[instance]]\nurl = \"https://127.0.0.1:9\"\nca_file = \"" + ca + "\"\n");
+      looks(r, 3 * Reloader.AGAIN);
+      assertThat(r.status().error()).contains("ca.pem (expected: a file that exists)");
+      assertThat(happenings.since(0)).as("said once").hasSize(1);
+      Files.writeString(
+          ca,
+          new CertificateBuilder()
+              .subject("CN=an authority")
+              .setIsCertificateAuthority(true)
+              .buildSelfSigned()
+              .getCertificatePEM());
+      looks(r, Reloader.AGAIN + 1);
+      assertThat(r.status().error()).isNull();
+      assertThat(thresholds).containsExactly(2L);
+      looks(r, 3 * Reloader.AGAIN);
+      assertThat(thresholds).as("what is in force is left alone").containsExactly(2L);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void whatIsWrittenAgainAndAgainAndSaysTheSameIsTaken(boolean renames) throws Exception {
+    Files.writeString(file, "threshold = 1\n");
+    try (Reloader r = over(read())) {
+      looks(r, 2);
+      for (int k = 0; k < 3 * Reloader.LATE; k++) {
+        if (renames) {
+          renamed("threshold = 2\n");
+        } else {
+          Files.writeString(file, "threshold = 2\n");
+        }
+        looks(r, 1);
+      }
+      assertThat(thresholds).containsExactly(2L);
+      assertThat(r.status().error()).isNull();
+    }
+  }
+
+  @Test
+  void whatChangesAllTheWhileIsNamedUntilItStandsStill() throws Exception {
+    Files.writeString(file, "threshold = 1\n");
+    try (Reloader r = over(read())) {
+      looks(r, 2);
+      for (int k = 0; k < 3 * Reloader.LATE; k++) {
+        Files.writeString(file, "threshold = " + (2 + k) + "\n");
+        looks(r, 1);
+        assertThat(r.status().error() == null).as("look %s", k).isEqualTo(k < Reloader.LATE);
+      }
+      assertThat(r.status().error())
+          .isEqualTo(
+              file
+                  + ": written again and again, and not read for 5 s (expected: the same for 2 s, or written beside it and renamed into place)");
+      assertThat(happenings.since(0)).as("said once").hasSize(1);
+      Files.writeString(file, "threshold = 1\n");
+      looks(r, Reloader.AGAIN + 1);
+      assertThat(r.status().error()).as("what is in force stands there again").isNull();
+    }
+  }
+
+  private static void looks(Reloader r, int n) {
+    for (int k = 0; k < n; k++) {
+      r.look();
+    }
+  }
+
+  private void renamed(String text) throws Exception {
+    Path next = Files.writeString(dir.resolve("next"), text);
+    Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
   }
 
   @Test
