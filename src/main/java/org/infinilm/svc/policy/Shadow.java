@@ -5,11 +5,19 @@ package org.infinilm.svc.policy;
 /*
  * Expected losses are off by some factor, which the choices that the rule shares tell. When the others,
  * over some minutes, have lost MARGIN more than the rule's expectation times that factor, the rule decides for PAUSE, or
- * until its own choices have lost more than those did; then the count begins anew.
+ * until its own choices have lost more than those did; then the count begins anew. Each time that it comes to
+ * that soon after the pause, the next one is twice as long.
  */
 final class Shadow {
   private static final double WINDOW_NANOS = 300e9;
   private static final long PAUSE_NANOS = 120_000_000_000L;
+
+  /// So soon after a pause it is the same trouble.
+  private static final long SOON_NANOS = 600_000_000_000L;
+
+  /// The longest pause is so many times doubled: 32 minutes.
+  private static final int MOST_DOUBLED = 4;
+
   private static final double MARGIN = 1.05;
   private static final double ENOUGH = 100;
   private static final double DEVIATIONS = 2;
@@ -25,6 +33,7 @@ final class Shadow {
   private double ruledCame;
   private double ruledSquares;
   private long lastNanos;
+  private int doubled;
   private volatile long pausedUntilNanos = Long.MIN_VALUE;
   private volatile long fallbacks;
 
@@ -48,6 +57,7 @@ final class Shadow {
     if (ruled >= ENOUGH
         && ruledCame > MARGIN * ownMean * ruled + DEVIATIONS * Math.sqrt(ruledSquares)) {
       pausedUntilNanos = nowNanos;
+      doubled = 0;
     }
   }
 
@@ -80,7 +90,9 @@ final class Shadow {
     if (own >= ENOUGH && ownCame > MARGIN * factor * ownRule + noise) {
       ownMean = ownCame / own;
       ruled = ruledCame = ruledSquares = 0;
-      pausedUntilNanos = nowNanos + PAUSE_NANOS;
+      boolean again = fallbacks > 0 && nowNanos - pausedUntilNanos < SOON_NANOS;
+      doubled = again ? Math.min(doubled + 1, MOST_DOUBLED) : 0;
+      pausedUntilNanos = nowNanos + (PAUSE_NANOS << doubled);
       long before = fallbacks;
       fallbacks = before + 1;
       sharedCame = sharedExpected = ownCame = ownRule = ownSquares = own = 0;
