@@ -120,7 +120,11 @@ final class Adaptive implements Policy {
 
     /// This one as long as it is not known itself, if its kin are.
     Model as(@Nullable Model kin) {
-      if (kin == null || known() || !kin.known() || !kin.paged.isAlike() || !kin.statics.isAlike()) {
+      if (kin == null
+          || known()
+          || !kin.known()
+          || !kin.paged.isAlike()
+          || !kin.statics.isAlike()) {
         return this;
       }
       Model v = view;

@@ -25,7 +25,8 @@ final class Batch {
   /// First tokens that speak for more, with none between that speaks against it.
   private static final int ENOUGH_MORE = 2;
 
-  /// After so many that tell, what was seen together counts anew: it may be another instance by now.
+  /// After so many that tell, what was seen together counts anew: it may be another instance by
+  /// now.
   private static final int AFRESH = 256;
 
   /// Answers that came whole before they tell.

@@ -407,8 +407,8 @@ class PromptLanesTest {
     }
   }
 
-  /// It computes so many at once and does not say so: of more one waits for an end, whether
-  /// answers come as streams or whole.
+  /// It computes so many at once and does not say so: of more one waits for an end, whether answers
+  /// come as streams or whole.
   @ParameterizedTest
   @CsvSource({"1, 3, false", "2, 4, false", "4, 7, false", "1, 3, true", "2, 4, true"})
   void whatWaitsForAPlaceIsForetold(int places, int clients, boolean whole) {
