@@ -539,6 +539,7 @@ final class Adaptive implements Policy {
     }
     Model m = model(model).as(kin.of(to));
     return estimate(ask, model, m, load)
+        .seated()
         .forecast(to, null, mode(m, load.nowNanos()), null, List.of());
   }
 

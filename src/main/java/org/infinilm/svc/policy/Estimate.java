@@ -98,6 +98,7 @@ final class Estimate {
   /// What gauges show of others, and what other routers told.
   private Others others = Others.NONE;
 
+  private boolean seated;
   private @Nullable Instance home;
   private double waitNanos;
   private double firstNanos;
@@ -143,6 +144,12 @@ final class Estimate {
   private double factor(Instance i, boolean crowded) {
     Costs of = model.costs(i.cacheType());
     return crowded ? of.factor(i.name(), now) : of.speed(i.name(), now);
+  }
+
+  /// It has a place now: those who stand in line are behind it.
+  Estimate seated() {
+    seated = true;
+    return this;
   }
 
   /// What gauges tell, unless they have told the same for longer than answers take there, and their
@@ -239,7 +246,7 @@ final class Estimate {
       wait += others.waiting() * (costs.promptNanos(usual) * factor + answer);
       wait += others.running() * answer / 2;
     }
-    int line = load.waiting(i.slot()) - (ask.waitedNanos() > 0 ? 1 : 0); // itself
+    int line = seated ? 0 : load.waiting(i.slot()) - (ask.waitedNanos() > 0 ? 1 : 0); // itself
     if (line > 0) {
       double usual = usualPrompt();
       double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();

@@ -52,16 +52,15 @@ public interface Flight {
     for (int k = 0; k < all.size(); k++) {
       Flight f = all.get(k);
       Ahead a = f.ahead();
-      boolean seen = a != null && a.isStream();
       if (k == place) {
         continue;
       }
       if (f.firstNanos() != 0) {
         running++;
-        streams += seen ? 1 : 0;
+        streams += a != null && a.isStream() ? 1 : 0;
         continue;
       }
-      if (place < 0 || !seen || waiting == Ahead.MOST) {
+      if (place < 0 || a == null || !a.isStream() || waiting == Ahead.MOST) {
         continue;
       }
       if (k > place) {
