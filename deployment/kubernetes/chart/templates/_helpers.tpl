@@ -2,6 +2,30 @@
 {{- .Release.Name | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
+{{- /* A value as text. Helm reads the numbers of a file as floating point, whose own text has an exponent from a million on. */}}
+{{- define "infini.text" -}}
+{{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
+{{- end -}}
+
+{{- /* Fails for a name that is there twice: .names, and .of whom they are. */}}
+{{- define "infini.once" -}}
+{{- $of := .of -}}
+{{- $seen := dict -}}
+{{- range .names -}}
+{{- if hasKey $seen . -}}
+{{- fail (printf "%s: name %s (expected: each name once)" $of .) -}}
+{{- end -}}
+{{- $_ := set $seen . true -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Fails for a range that holds no number: .autoscaling, and .of whom it is. */}}
+{{- define "infini.range" -}}
+{{- if gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas) -}}
+{{- fail (printf "%s.autoscaling: minReplicas %v (expected: maxReplicas, %v, or less)" .of .autoscaling.minReplicas .autoscaling.maxReplicas) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "infini.selector" -}}
 app.kubernetes.io/name: infinilm-svc
 app.kubernetes.io/instance: {{ .Release.Name }}

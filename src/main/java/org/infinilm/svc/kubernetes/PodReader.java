@@ -53,7 +53,8 @@ final class PodReader {
           "block-size", "block_size",
           "max-batch-size", "max_batch_size");
 
-  private static final List<String> WORDS =
+  /// All that a pod may say.
+  static final List<String> WORDS =
       Stream.of(
               OPTIONS.keySet().stream(),
               FIGURES.keySet().stream(),

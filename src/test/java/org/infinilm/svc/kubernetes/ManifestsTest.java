@@ -29,10 +29,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.infinilm.svc.babysitter.BabysitterProgram;
 import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException.Wrongs;
+import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
 import org.infinilm.svc.discovery.Found;
 import org.infinilm.svc.discovery.SourceSpec;
@@ -47,6 +50,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// programs take. `./infini test --chart` shows that the chart makes them.
 class ManifestsTest {
   private static final KubernetesSerialization YAML = new KubernetesSerialization();
+
+  /// Up to here each whole number is one of floating point, which Helm reads.
+  private static final double EXACT = (1L << 53) - 1;
+
   private static final Set<String> FOREIGN = Set.of("monitoring.coreos.com/v1");
 
   private static List<HasMetadata> read(String example) throws Exception {
@@ -92,7 +99,7 @@ class ManifestsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml", "single.yaml"})
   void eachObjectIsOneOfTheApi(String example) throws Exception {
     for (HasMetadata o : read(example)) {
       String name = o.getKind() + " " + o.getMetadata().getName();
@@ -118,7 +125,7 @@ class ManifestsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml", "single.yaml"})
   void whatSelectsFindsSomething(String example) throws Exception {
     List<HasMetadata> objects = read(example);
     List<PodTemplateSpec> templates = templates(objects);
@@ -180,7 +187,7 @@ class ManifestsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml", "single.yaml"})
   void theRouterTakesItsFlagsFindsTheInstancesAndMayDoNothingElse(String example) throws Exception {
     List<HasMetadata> objects = read(example);
     Deployment d = deployment(objects, "router");
@@ -222,16 +229,117 @@ class ManifestsTest {
     List<String> args = c.getArgs();
     assertThat(args.subList(0, 2)).containsExactly("infini", program.name());
     Map<String, String> flags = new HashMap<>();
-    for (int k = 2; k < args.size(); k += 2) {
-      flags.put(args.get(k).substring(2).replace('-', '_'), args.get(k + 1));
+    Map<String, Key<?>> keys = new HashMap<>();
+    program.keys().forEach(k -> keys.put(k.flagName(), k));
+    for (int k = 2; k < args.size(); k++) {
+      Key<?> off = keys.get(args.get(k).replaceFirst("^--no-", "--"));
+      Key<?> key = keys.getOrDefault(args.get(k), off);
+      assertThat(key).as(args.get(k)).isNotNull();
+      boolean isSwitch = key.type().isSwitch();
+      assertThat(keys.containsKey(args.get(k)) || isSwitch).as(args.get(k)).isTrue();
+      String value = isSwitch ? String.valueOf(keys.containsKey(args.get(k))) : args.get(++k);
+      assertThat(flags.put(key.name(), value)).as(key.name()).isNull();
     }
-    List<String> names = program.keys().stream().<String>map(k -> k.name()).toList();
-    assertThat(names).containsAll(flags.keySet());
     Wrongs wrong = new Wrongs();
     Config config = Config.resolve(program.keys(), flags, Map.of(), null);
     program.check().check(new Program.Args(config, flags, List.of(), Map.of()), wrong);
     wrong.end();
     return flags;
+  }
+
+  /// Helm reads numbers as floating point, whose text has an exponent from a million on; switches
+  /// take no value.
+  @Test
+  void largeNumbersAreWrittenOutAndSwitchesAreFlagsAlone() throws Exception {
+    List<HasMetadata> objects = read("single.yaml");
+    assertThat(flags(deployment(objects, "router"), RouterProgram.PROGRAM))
+        .containsEntry("threshold", "10000000")
+        .containsEntry("max_body_bytes", "134217728")
+        .containsEntry("drain_timeout", "3000000")
+        .containsEntry("queue_timeout", "0.5")
+        .containsEntry("spill", "true")
+        .containsEntry("access_log", "false")
+        .doesNotContainKey("registry_url");
+    PodTemplateSpec pool = all(objects, StatefulSet.class).getFirst().getSpec().getTemplate();
+    assertThat(pool.getMetadata().getAnnotations())
+        .containsEntry("infinilm.org/num-blocks", "2097152")
+        .containsEntry("infinilm.org/drain", "false");
+    assertThat(pool.getSpec().getTerminationGracePeriodSeconds()).isEqualTo(1_000_030);
+    assertThat(all(objects, ConfigMap.class).getFirst().getData().get("instance.toml"))
+        .contains("\ndrain_timeout = 1000000\n");
+  }
+
+  /// A budget that asks for as many as there are keeps a node from ever being emptied.
+  @ParameterizedTest
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml", "single.yaml"})
+  void aRouterMayAlwaysBeTakenAway(String example) throws Exception {
+    var budget = all(read(example), PodDisruptionBudget.class).getFirst().getSpec();
+    assertThat(budget.getMinAvailable()).isNull();
+    assertThat(budget.getMaxUnavailable().getIntVal()).isEqualTo(1);
+    assertThat(budget.getUnhealthyPodEvictionPolicy()).isEqualTo("AlwaysAllow");
+  }
+
+  private static Map<String, Object> at(Map<String, Object> of, String... names) {
+    Map<String, Object> m = of;
+    for (String n : names) {
+      @SuppressWarnings("unchecked")
+      Map<String, Object> next = (Map<String, Object>) m.get(n);
+      m = next;
+    }
+    return m;
+  }
+
+  private static Map<String, Object> schema() throws Exception {
+    Path file = Path.of("deployment/kubernetes/chart/values.schema.json");
+    @SuppressWarnings("unchecked")
+    Map<String, Object> all = YAML.unmarshal(Files.readString(file), Map.class);
+    return all;
+  }
+
+  /// What the chart's schema is to say of a setting: a number may be text, which Helm keeps as it
+  /// is.
+  private static String setting(Map<String, Object> says) {
+    Object type = says.get("type");
+    if (says.get("enum") instanceof List<?> words) {
+      return "one of " + words.stream().map(String::valueOf).distinct().toList();
+    }
+    if (!says.containsKey("minimum")) {
+      return String.valueOf(type);
+    }
+    String kind =
+        type instanceof List<?> several ? several.getFirst() + " or text" : type + " or text";
+    double most = Math.min(((Number) says.get("maximum")).doubleValue(), EXACT);
+    return kind + " " + ((Number) says.get("minimum")).doubleValue() + ".." + most;
+  }
+
+  @Test
+  void theSchemaOfValuesKnowsTheRoutersSettingsAndNoFlagOfTheCharts() throws Exception {
+    Map<String, String> expected = new TreeMap<>();
+    for (Key<?> k : RouterProgram.PROGRAM.keys()) {
+      if (!k.isTables()) {
+        expected.put(k.flagName().substring(2), setting(k.type().schema()));
+      }
+    }
+    RouterProgram.PROGRAM.repeatable().keySet().forEach(name -> expected.put(name, "string"));
+    Set<String> own =
+        Set.of("host", "router-port", "discover", "registry-url", "lame-duck", "drain-timeout");
+    assertThat(expected.keySet()).containsAll(own);
+    expected.keySet().removeAll(own);
+    Map<String, String> said = new TreeMap<>();
+    Map<String, Object> settings =
+        at(schema(), "properties", "router", "properties", "settings", "properties");
+    settings.keySet().forEach(name -> said.put(name, setting(at(settings, name))));
+    assertThat(said).isEqualTo(expected);
+  }
+
+  @Test
+  void theSchemaOfValuesKnowsWhatAPodMaySayThatTheChartDoesNot() throws Exception {
+    Set<String> words = new TreeSet<>(PodReader.WORDS);
+    words.removeAll(Set.of("instance", "cache-type"));
+    assertThat(
+            at(schema(), "properties", "pools", "items", "properties", "says", "properties")
+                .keySet())
+        .containsExactlyInAnyOrderElementsOf(words);
   }
 
   private static Map<String, EnvVar> variables(Deployment d) {
@@ -298,7 +406,7 @@ class ManifestsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"default.yaml", "monitoring.yaml"})
+  @ValueSource(strings = {"default.yaml", "monitoring.yaml", "single.yaml"})
   void eachPodOfAPoolIsAnInstanceAndItsFileIsOne(String example, @TempDir Path dir)
       throws Exception {
     List<HasMetadata> objects = read(example);
