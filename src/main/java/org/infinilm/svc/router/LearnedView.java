@@ -83,7 +83,9 @@ final class LearnedView {
       return "full, cuts prompts as long, or has more to do for its speed than those compared";
     }
     String lost =
-        (it.place() == Place.FULL ? "full; a wait for it was expected to lose " : "expected to lose ")
+        (it.place() == Place.FULL
+                ? "full; a wait for it was expected to lose "
+                : "expected to lose ")
             + rounded(it.loss())
             + " (first token after "
             + seconds(it.firstNanos())

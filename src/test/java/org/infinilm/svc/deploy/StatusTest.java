@@ -131,7 +131,6 @@ class StatusTest {
         """;
     assertThat(Status.learned(Json.tree(decisions.getBytes(StandardCharsets.UTF_8))))
         .containsExactly(
-            new Status.ModelRow("-", "cold", "-", 3),
-            new Status.ModelRow("m", "learned", "5", 40));
+            new Status.ModelRow("-", "cold", "-", 3), new Status.ModelRow("m", "learned", "5", 40));
   }
 }

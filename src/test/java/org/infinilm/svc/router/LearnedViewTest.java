@@ -8,9 +8,9 @@ import org.infinilm.svc.policy.Forecast;
 import org.infinilm.svc.policy.Forecast.Mode;
 import org.infinilm.svc.policy.Forecast.Place;
 import org.infinilm.svc.policy.Reason;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.api.Test;
 
 class LearnedViewTest {
   /// What was compared while it waited; it was sent nowhere.
@@ -76,7 +76,22 @@ class LearnedViewTest {
             new Forecast.Part("s", place, 9000, 0, 7e8, 7e8, 8e6, loss, 0));
     d.forecast =
         new Forecast(
-            1, 1, 1, 1, true, false, waited, 1, 1, 0.3, 0.3, true, Mode.LEARNED, best, false, parts);
+            1,
+            1,
+            1,
+            1,
+            true,
+            false,
+            waited,
+            1,
+            1,
+            0.3,
+            0.3,
+            true,
+            Mode.LEARNED,
+            best,
+            false,
+            parts);
     assertThat(LearnedView.lost(d.make(), "s"))
         .startsWith(place == Place.FULL ? "full; a wait for it was expected" : "expected")
         .contains(
