@@ -67,18 +67,19 @@ record Status(
     return new Status(
         parts,
         instances(Fleet.of(services.json(), state.address()), page),
-        learned(probe.get(state.router().resolve("/decisions?limit=0"))),
+        learned(probe.get(state.router().resolve("/decisions?limit=0")).json()),
         Sight.of(services.json()),
         services.failure() == null);
   }
 
-  private static List<ModelRow> learned(Probe.Seen decisions) {
+  /// @param decisions as `/decisions` tells them; requests that name no model have none there
+  static List<ModelRow> learned(JsonNode decisions) {
     List<ModelRow> out = new ArrayList<>();
-    for (JsonNode m : decisions.json().path("learned")) {
+    for (JsonNode m : decisions.path("learned")) {
       JsonNode size = m.path("effective_threshold");
       out.add(
           new ModelRow(
-              m.path("model").asText(),
+              m.path("model").asText("-"),
               m.path("decides").asText(),
               size.isNumber() ? size.asText() : "-",
               m.path("answers").asLong()));

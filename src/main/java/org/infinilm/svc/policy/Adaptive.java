@@ -14,6 +14,7 @@ import org.infinilm.svc.fleet.Candidates;
 import org.infinilm.svc.fleet.Instance;
 import org.infinilm.svc.fleet.Pool;
 import org.infinilm.svc.policy.Forecast.Mode;
+import org.infinilm.svc.policy.Forecast.Place;
 import org.jspecify.annotations.Nullable;
 
 /// Learned marginal loss: the instance where this request, and those that are there, miss least of
@@ -32,13 +33,6 @@ final class Adaptive implements Policy {
 
   /// So many candidates are all looked at closely.
   private static final int LOOKED_AT = 8;
-
-  /// A full instance must be expected to lose so much less that it is worth a wait.
-  private static final double WORTH_WAITING = 0.05;
-
-  /// Of several routers each sends a key to the home that it has at all of them, unless another
-  /// instance is expected to lose so much less.
-  private static final double AT_HOME = 0.01;
 
   /// Of the limit of the first token, how often one that waits is asked for anew.
   private static final double LOOKS = 40;
@@ -284,11 +278,11 @@ final class Adaptive implements Policy {
     for (int k = 0; k < closely.size(); k++) {
       Instance i = closely.get(k);
       losses[k] = e.loss(i) + (i.weight() == 0 ? NEVER : 0);
-      parts.add(e.part(i));
+      parts.add(e.part(i, i.weight() == 0 ? Place.LAST : Place.FREE));
       at = losses[k] < losses[at] ? k : at;
     }
     int stays = home == null ? -1 : closely.indexOf(home);
-    at = stays >= 0 && losses[stays] <= losses[at] + AT_HOME ? stays : at;
+    at = stays >= 0 && losses[stays] <= losses[at] + Forecast.AT_HOME ? stays : at;
     Instance best = closely.get(at);
     if (mode == Mode.LEARNED && now.size() < fit.size()) {
       List<Forecast.Part> waits = new ArrayList<>();
@@ -365,12 +359,12 @@ final class Adaptive implements Policy {
     int least = 0;
     for (int k = 0; k < losses.length; k++) {
       losses[k] = e.loss(all.get(k)) + (all.get(k).weight() == 0 ? NEVER : 0);
-      parts.add(e.part(all.get(k)));
+      parts.add(e.part(all.get(k), Place.FULL));
       least = losses[k] < losses[least] ? k : least;
     }
     List<Instance> near = new ArrayList<>(all.size());
     for (int k = 0; k < losses.length; k++) {
-      if (losses[k] <= losses[least] + WORTH_WAITING) {
+      if (losses[k] <= losses[least] + Forecast.WORTH_WAITING) {
         near.add(all.get(k));
       }
     }
@@ -416,8 +410,8 @@ final class Adaptive implements Policy {
       }
       if (looked++ < LOOKED_AT / 2) {
         double loss = e.lossOfWaiting(i, free, freeFirstNanos);
-        parts.add(e.part(i));
-        if (loss < free - WORTH_WAITING && e.firstIsSooner(freeFirstNanos)) {
+        parts.add(e.part(i, Place.FULL));
+        if (loss < free - Forecast.WORTH_WAITING && e.firstIsSooner(freeFirstNanos)) {
           worth.add(i);
         }
       }

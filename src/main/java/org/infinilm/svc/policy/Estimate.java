@@ -217,9 +217,17 @@ final class Estimate {
   }
 
   /// What [#loss] was last asked about, for the record.
-  Forecast.Part part(Instance i) {
+  Forecast.Part part(Instance i, Forecast.Place place) {
     return new Forecast.Part(
-        i.name(), newTokens, waitNanos, promptNanos, firstNanos, tokenNanos, ownLoss, othersLoss);
+        i.name(),
+        place,
+        newTokens,
+        waitNanos,
+        promptNanos,
+        firstNanos,
+        tokenNanos,
+        ownLoss,
+        othersLoss);
   }
 
   private void serial(Instance i, Costs costs, double factor, List<? extends Flight> flights) {

@@ -55,8 +55,26 @@ public record Forecast(
     SHADOW
   }
 
+  /// What kind of place a candidate had.
+  public enum Place {
+    /// One that it could be sent to.
+    FREE,
+    /// None: what it would come to is that of a wait for one.
+    FULL,
+    /// One of weight 0, which is taken where there is no other.
+    LAST
+  }
+
+  /// A full instance must be expected to lose so much less that it is worth a wait.
+  public static final double WORTH_WAITING = 0.05;
+
+  /// Of several routers each sends a key to the home that it has at all of them, unless another
+  /// instance is expected to lose so much less.
+  public static final double AT_HOME = 0.01;
+
   /// What one candidate would come to.
   ///
+  /// @param place what it had
   /// @param waitNanos before the prompt is begun
   /// @param prefillNanos of its new tokens
   /// @param firstNanos until the first token
@@ -65,13 +83,19 @@ public record Forecast(
   /// @param othersLoss what those that are there would lose more
   public record Part(
       String instance,
+      Place place,
       double newTokens,
       double waitNanos,
       double prefillNanos,
       double firstNanos,
       double tokenNanos,
       double ownLoss,
-      double othersLoss) {}
+      double othersLoss) {
+    /// What it and the others would lose.
+    public double loss() {
+      return ownLoss + othersLoss;
+    }
+  }
 
   /// Nothing was foretold.
   public static final Forecast NONE = new Forecast(0, 0, 0, 0, false, 0, 0, 0, 0, true);

@@ -31,10 +31,11 @@ public record Objective(Kind kind, double firstNanos, double tokenNanos) {
   /// What nearness to a limit costs beside missing it.
   private static final double NEAR = 0.05;
 
-  /// So many times a limit, beyond which more of it hardly counts.
+  /// So many times a limit, beyond which each time as long counts the same.
   private static final double MOST = 6;
 
-  private static final double TAIL = 0.05;
+  /// Of what the times up to there count, what e times as long counts beyond.
+  private static final double TAIL = 0.1;
 
   /// The share of answers within the limits.
   public Objective(double firstNanos, double tokenNanos) {
@@ -76,10 +77,11 @@ public record Objective(Kind kind, double firstNanos, double tokenNanos) {
     return kind == Kind.TTFT ? near : kept * missedMore(from, to) + near;
   }
 
-  /// Grows without end, so that of two that are far beyond it the nearer one is told apart, but
-  /// hardly any more where all is lost.
+  /// Grows without end, and by ratios where all is lost: of limits that nothing can keep, that a
+  /// wait is three times as long counts alike whether it is beyond them ten or a hundred times, and
+  /// less than one that may still be kept.
   private static double nearness(double v) {
-    return v <= MOST ? v : MOST + TAIL * Math.log1p(v - MOST);
+    return v <= MOST ? v : MOST * (1 + TAIL * Math.log(v / MOST));
   }
 
   /// How likely it is that what is expected at so many times the limit misses it.

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.infinilm.svc.policy.Forecast;
+import org.infinilm.svc.policy.Forecast.Place;
 import org.infinilm.svc.policy.Insight;
 import org.infinilm.svc.policy.Reason;
 import org.infinilm.svc.router.Decisions.Decision;
@@ -55,6 +56,7 @@ final class LearnedView {
     for (Forecast.Part p : f.parts()) {
       Map<String, Object> part = new HashMap<>();
       part.put("instance", p.instance());
+      part.put("place", p.place().name().toLowerCase(Locale.ROOT));
       part.put("new_tokens", Math.round(p.newTokens()));
       part.put("wait_seconds", seconds(p.waitNanos()));
       part.put("prefill_seconds", seconds(p.prefillNanos()));
@@ -81,8 +83,10 @@ final class LearnedView {
       return "full, cuts prompts as long, or has more to do for its speed than those compared";
     }
     String lost =
-        "expected to lose "
-            + rounded(it.ownLoss() + it.othersLoss())
+        (it.place() == Place.FULL
+                ? "full; a wait for it was expected to lose "
+                : "expected to lose ")
+            + rounded(it.loss())
             + " (first token after "
             + seconds(it.firstNanos())
             + " s)";
@@ -93,10 +97,38 @@ final class LearnedView {
         ? null
         : lost
             + ", the chosen one "
-            + rounded(chosen.ownLoss() + chosen.othersLoss())
+            + rounded(chosen.loss())
             + " ("
             + seconds(chosen.firstNanos())
-            + " s)";
+            + (chosen.place() == Place.FULL ? " s, the wait for it included)" : " s)")
+            + nevertheless(d.forecast(), it, chosen);
+  }
+
+  /// Why one that was expected to lose less was not chosen.
+  private static String nevertheless(Forecast f, Forecast.Part it, Forecast.Part chosen) {
+    double less = chosen.loss() - it.loss();
+    if (less <= 0) {
+      return "";
+    }
+    boolean waited = f.waitedNanos() > 0;
+    if (it.place() == Place.FULL) {
+      return chosen.place() == Place.FULL
+          ? "; that one had a place first"
+          : waited
+              ? "; it was not free in time"
+              : less < Forecast.WORTH_WAITING
+                  ? "; a wait has to be worth " + Forecast.WORTH_WAITING
+                  : "; too long a wait, or too many waited";
+    }
+    if (it.place() == Place.LAST) {
+      return "; its weight is 0";
+    }
+    if (waited) {
+      return "; that was when it chose to wait";
+    }
+    return chosen.instance().equals(f.best())
+        ? "; the home of its key may lose " + Forecast.AT_HOME + " more"
+        : "; that one was tried, for it was not heard of for long";
   }
 
   private static Forecast.@Nullable Part part(Decision d, @Nullable String name) {

@@ -72,7 +72,7 @@ export class Drawer {
 
   #cost(d, name) {
     const c = d.learned?.costs?.find((x) => x.instance === name);
-    return c ? 'first token ' + seconds(c.first_token_seconds) + ' (wait ' + seconds(c.wait_seconds) + ', prefill ' + seconds(c.prefill_seconds) + '), ' + seconds(c.token_seconds) + ' a token' : '';
+    return c ? (c.place === 'full' ? 'full, ' : '') + 'first token ' + seconds(c.first_token_seconds) + ' (wait ' + seconds(c.wait_seconds) + ', prefill ' + seconds(c.prefill_seconds) + '), ' + seconds(c.token_seconds) + ' a token' : '';
   }
 
   #bar(d) {

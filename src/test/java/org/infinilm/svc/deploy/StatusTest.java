@@ -121,4 +121,16 @@ class StatusTest {
     assertThat(new Terminal(out, true, true).green("ok")).contains("\u001b[");
     assertThat(new Terminal(out, true, false).green("ok")).isEqualTo("ok");
   }
+
+  @Test
+  void whatIsLearnedOfRequestsWithoutAModelHasNoName() throws Exception {
+    String decisions =
+        """
+        {"learned": [{"model": null, "decides": "cold", "effective_threshold": null, "answers": 3},
+                     {"model": "m", "decides": "learned", "effective_threshold": 5, "answers": 40}]}
+        """;
+    assertThat(Status.learned(Json.tree(decisions.getBytes(StandardCharsets.UTF_8))))
+        .containsExactly(
+            new Status.ModelRow("-", "cold", "-", 3), new Status.ModelRow("m", "learned", "5", 40));
+  }
 }

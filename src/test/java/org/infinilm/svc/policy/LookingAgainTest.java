@@ -119,6 +119,10 @@ class LookingAgainTest {
     assertThat(wait.parts())
         .extracting(Forecast.Part::instance)
         .containsExactly(PAGED.name(), STATIC.name());
+    assertThat(wait.parts())
+        .extracting(Forecast.Part::place)
+        .as("a wait is no free place")
+        .containsExactly(Forecast.Place.FREE, Forecast.Place.FULL);
     assertThat(wait.best()).isEqualTo(STATIC.name());
     assertThat(wait.bestStatic()).isTrue();
     Forecast.Part paged = wait.parts().getFirst();
@@ -135,7 +139,9 @@ class LookingAgainTest {
 
     d.pagedIsFull = true;
     Forecast full = ((Choice.Wait) choose(p, ask(10_000), d)).ways().getFirst().forecast();
-    assertThat(full.parts()).hasSize(2);
+    assertThat(full.parts())
+        .extracting(Forecast.Part::place)
+        .containsExactly(Forecast.Place.FULL, Forecast.Place.FULL);
     assertThat(full.best()).isEqualTo(STATIC.name());
     assertThat(full.byRule()).as("the rule would have it wait too").isTrue();
   }
