@@ -14,10 +14,9 @@ import org.jspecify.annotations.Nullable;
 /// belongs together.
 /*
  * Seconds of a prompt: a + b u + c u^2, u in 4,096 new tokens, from requests before which nothing else
- * was to be computed. Seconds between tokens: a + b x longest context + c x contexts together + d x answers
- * beside it, from
- * whole answers less what the prompts of others were foretold to take in that time. Both are of a
- * typical instance; an instance's own factor is a moving average of the logarithm of what it took over
+ * was to be computed. Seconds between tokens: a + b x longest context + c x contexts together + d x the
+ * other answers of the step, from whole answers less what the prompts of others were foretold to take in
+ * that time; of what is not told apart most is what is likely. Both are of a typical instance; an instance's own factor is a moving average of the logarithm of what it took over
  * what was expected, and goes back to 1 while nothing is heard of it, so that who was slow is tried
  * again; when it is off to one side for a few answers (Drift) it is forgotten faster. Of prompts weights of which
  * little was seen are held to those of the other cache type, or of the first guess, times what makes both
@@ -254,8 +253,7 @@ final class Costs {
     return 1e9
         * Math.max(
             LEAST_SECONDS,
-            tokenMiddle.scale()
-                * LeastSquares.sum(w, 1, longest / BLOCK, total / BLOCK, peers));
+            tokenMiddle.scale() * LeastSquares.sum(w, 1, longest / BLOCK, total / BLOCK, peers));
   }
 
   /// How many times as long this instance takes, as what is expected of it is to be multiplied.
@@ -498,9 +496,7 @@ final class Costs {
     Known k = own;
     pool(
         new Known(
-            k.prompt(),
-            k.token().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), x),
-            k.whole()));
+            k.prompt(), k.token().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), x), k.whole()));
     if (seen >= 20) {
       tokenMiddle.after(ratio / speed);
       heard(i, ratio, 1, nowNanos);

@@ -130,8 +130,7 @@ final class Estimate {
             : believed(load.others(i.slot()), costs, factor).plus(load.siblings(i.slot()));
     serialShare = costs.serialShare(i.name());
     lanes = costs.lanes(i.name());
-    boolean serial =
-        i.cacheType() == CacheType.STATIC || model.costs(i.cacheType()).batch(i) == 1;
+    boolean serial = i.cacheType() == CacheType.STATIC || model.costs(i.cacheType()).batch(i) == 1;
     if (serial && serialShare == 1) {
       serial(i, costs, factor, flights);
     } else {
@@ -355,8 +354,8 @@ final class Estimate {
     }
   }
 
-  /// Until one more place is free, on an average: of those that wait for their first token the whole
-  /// answer is before it.
+  /// Until one more place is free, on an average: of those that wait for their first token the
+  /// whole answer is before it.
   ///
   /// @param lefts tokens that are left of the answers of those that have begun
   private double placeNanos(

@@ -11,8 +11,8 @@ import java.util.SplittableRandom;
 import org.infinilm.svc.fleet.Instance;
 import org.junit.jupiter.api.Test;
 
-/// A step costs by the longest context, by all contexts and by the answers that it computes: each is
-/// told from the others where what was seen tells, and no other is blamed for it.
+/// A step costs by the longest context, by all contexts and by the answers that it computes: each
+/// is told from the others where what was seen tells, and no other is blamed for it.
 class TokenCostTest {
   private static final Instance PAGED = Samples.paged("paged", 0);
   private static final Instance OTHER = Samples.paged("other", 1);
@@ -163,8 +163,23 @@ class TokenCostTest {
 
   private static Forecast sent(long longest, long total, int answers) {
     return new Forecast(
-        SHORT, 24e6, 24e6, 33e6, true, false, 0, longest, total, answers, 0.1, 0.1, true,
-        Forecast.Mode.COLD, null, false, List.of());
+        SHORT,
+        24e6,
+        24e6,
+        33e6,
+        true,
+        false,
+        0,
+        longest,
+        total,
+        answers,
+        0.1,
+        0.1,
+        true,
+        Forecast.Mode.COLD,
+        null,
+        false,
+        List.of());
   }
 
   /// One of whom it was seen that the number of answers costs, and their contexts do not.
