@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
 /// belongs together.
 /*
  * Seconds of a prompt: a + b u + c u^2, u in 4,096 new tokens, from requests before which nothing else
- * was to be computed. Seconds between tokens: a + b x longest context + c x contexts together, from
- * whole answers less what the prompts of others were foretold to take in that time. Both are of a
- * typical instance; an instance's own factor is a moving average of the logarithm of what it took over
+ * was to be computed. Seconds between tokens: a + b x longest context + c x contexts together + d x the
+ * other answers of the step, from whole answers less what the prompts of others were foretold to take in
+ * that time; of what is not told apart most is what is likely. Both are of a typical instance; an instance's own factor is a moving average of the logarithm of what it took over
  * what was expected, and goes back to 1 while nothing is heard of it, so that who was slow is tried
  * again; when it is off to one side for a few answers (Drift) it is forgotten faster. Of prompts weights of which
  * little was seen are held to those of the other cache type, or of the first guess, times what makes both
@@ -27,6 +27,10 @@ import org.jspecify.annotations.Nullable;
 final class Costs {
   private static final double BLOCK = 4096;
   private static final double TOKENS = 100;
+  private static final double PEERS = 8;
+
+  /// What a token costs depends on so much.
+  private static final int TOKEN_FEATURES = 4;
 
   /// Whole answers after which it is known which part of one its prompt was.
   private static final int MANY_WHOLE = 20;
@@ -117,7 +121,7 @@ final class Costs {
   private static final int ENOUGH = 30;
 
   private static final Weights FIRST =
-      new Weights(new double[] {0.01, 0.15, 0.02}, new double[] {0.008, 0.001, 0.0002});
+      new Weights(new double[] {0.01, 0.15, 0.02}, new double[] {0.008, 0.001, 0.0002, 0.001});
 
   private static final Known GUESS =
       new Known(
@@ -186,6 +190,9 @@ final class Costs {
   /// What is known of prompts, held to the first guess.
   private volatile double[] alone = FIRST.prompt;
 
+  /// The same of tokens.
+  private volatile double[] tokenAlone = FIRST.token;
+
   /// What costs are read by.
   private volatile Weights read = FIRST;
 
@@ -248,11 +255,17 @@ final class Costs {
   }
 
   /// Nanoseconds between two tokens.
-  double tokenNanos(double longest, double total) {
+  ///
+  /// @param longest tokens of the longest context
+  /// @param total tokens of all contexts
+  /// @param sequences answers that are computed together
+  double tokenNanos(double longest, double total, double sequences) {
+    double[] w = read.token;
+    double peers = Math.max(0, sequences - 1) / PEERS;
     return 1e9
         * Math.max(
             LEAST_SECONDS,
-            tokenMiddle.scale() * LeastSquares.sum(read.token, 1, longest / BLOCK, total / BLOCK));
+            tokenMiddle.scale() * LeastSquares.sum(w, 1, longest / BLOCK, total / BLOCK, peers));
   }
 
   /// How many times as long this instance takes, as what is expected of it is to be multiplied.
@@ -370,6 +383,7 @@ final class Costs {
                 Pooling.of(now.token(), o.token()),
                 Pooling.of(now.whole(), o.whole()));
     alone = known.prompt().near(FIRST.prompt, FIRST.prompt);
+    tokenAlone = known.token().near(FIRST.token, FIRST.token);
     reread();
     Costs other = beside;
     if (other != null && (!other.isKnown() || isKnown() != was)) {
@@ -382,14 +396,13 @@ final class Costs {
     boolean is = isKnown();
     Known k = known;
     if (other != null && other.isKnown()) {
-      double[] token =
-          is ? k.token().weights() : k.token().near(other.known.token().weights(), FIRST.token);
+      double[] token = is ? tokenAlone : k.token().near(other.tokenAlone, FIRST.token);
       read = new Weights(k.prompt().near(other.alone, FIRST.prompt), token);
     } else {
       read =
           new Weights(
               prompts() >= ENOUGH ? alone : FIRST.prompt,
-              answers() >= ENOUGH ? k.token().weights() : FIRST.token);
+              answers() >= ENOUGH ? tokenAlone : FIRST.token);
     }
   }
 
@@ -481,12 +494,13 @@ final class Costs {
   }
 
   /// Tokens came in `nanos` each.
-  void token(Instance i, double longest, double total, double nanos, long nowNanos) {
-    double expected =
-        1e9
-            * Math.max(
-                LEAST_SECONDS,
-                tokenMiddle.scale() * known.token().at(1, longest / BLOCK, total / BLOCK));
+  ///
+  /// @param longest and what follows: as [#tokenNanos] takes them
+  void token(
+      Instance i, double longest, double total, double sequences, double nanos, long nowNanos) {
+    double peers = Math.max(0, sequences - 1) / PEERS;
+    double[] x = {1, longest / BLOCK, total / BLOCK, peers};
+    double expected = 1e9 * Math.max(LEAST_SECONDS, tokenMiddle.scale() * known.token().at(x));
     int seen = known.token().seen();
     double ratio = nanos / expected;
     double speed = speed(i.name(), ratio, seen, nowNanos);
@@ -494,10 +508,7 @@ final class Costs {
     Known k = own;
     pool(
         new Known(
-            k.prompt(),
-            k.token()
-                .after(Math.max(LEAST_SECONDS, nanos / f / 1e9), 1, longest / BLOCK, total / BLOCK),
-            k.whole()));
+            k.prompt(), k.token().after(Math.max(LEAST_SECONDS, nanos / f / 1e9), x), k.whole()));
     if (seen >= 20) {
       tokenMiddle.after(ratio / speed);
       heard(i, ratio, 1, nowNanos);
@@ -657,9 +668,9 @@ final class Costs {
   }
 
   private static Memory read(Recalled from, long nowNanos) {
-    LeastSquares prompt = LeastSquares.recall(from.in("prompt"));
-    LeastSquares token = LeastSquares.recall(from.in("token"));
-    LeastSquares whole = LeastSquares.recall(from.in("whole"));
+    LeastSquares prompt = LeastSquares.recall(from.in("prompt"), 3);
+    LeastSquares token = LeastSquares.recall(from.in("token"), TOKEN_FEATURES);
+    LeastSquares whole = LeastSquares.recall(from.in("whole"), 3);
     Map<String, Speed> heard = new HashMap<>();
     Recalled all = from.in("speeds");
     for (String name : few(all)) {

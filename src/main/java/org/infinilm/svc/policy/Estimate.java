@@ -111,6 +111,7 @@ final class Estimate {
   private boolean othersBefore;
   private double longest;
   private double total;
+  private double sequences;
 
   /// What sending it there would lose, others' losses included.
   double loss(Instance i) {
@@ -161,7 +162,7 @@ final class Estimate {
     }
     double usual = usualPrompt();
     double answer =
-        factor * (costs.promptNanos(usual) + usualLeft() * costs.tokenNanos(usual, usual));
+        factor * (costs.promptNanos(usual) + usualLeft() * costs.tokenNanos(usual, usual, 1));
     return told.steadyNanos() > STEADY * answer ? Others.NONE : told;
   }
 
@@ -241,7 +242,7 @@ final class Estimate {
         double whole = costs.promptNanos(newTokens(f)) * factor;
         wait += k == 0 ? left(whole, (double) (now - f.dispatchNanos()), true) : whole;
       }
-      double each = costs.tokenNanos(context, context) * factor;
+      double each = costs.tokenNanos(context, context, 1) * factor;
       wait += still(f, each);
       int stage = AnswerLengths.stage(came);
       for (int part = 0; part < AnswerLengths.PARTS; part++) {
@@ -250,21 +251,22 @@ final class Estimate {
     }
     if (others.any()) {
       double usual = usualPrompt();
-      double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
+      double answer = costs.tokenNanos(usual, usual, 1) * factor * usualLeft();
       wait += others.waiting() * (costs.promptNanos(usual) * factor + answer);
       wait += others.running() * answer / 2;
     }
     int line = seated ? 0 : load.waiting(i.slot()) - (ask.waitedNanos() > 0 ? 1 : 0); // itself
     if (line > 0) {
       double usual = usualPrompt();
-      double answer = costs.tokenNanos(usual, usual) * factor * usualLeft();
+      double answer = costs.tokenNanos(usual, usual, 1) * factor * usualLeft();
       wait += line * (costs.promptNanos(usual) * factor + answer);
     }
     placed = flights.isEmpty() && !others.any();
     othersBefore = others.any();
     longest = ask.promptTokens() + outputTokens / 2;
     total = longest;
-    tokenNanos = costs.tokenNanos(longest, total) * factor;
+    sequences = 1;
+    tokenNanos = costs.tokenNanos(longest, total, 1) * factor;
     firstNanos = 0;
     ownLoss = 0;
     othersLoss = 0;
@@ -314,7 +316,7 @@ final class Estimate {
       queued = laneWait(flights, costs, factor);
     }
     if (waiting == 0 && running > 0 && !others.any()) {
-      queued = stillness(flights, costs.tokenNanos(most, sum) * factor);
+      queued = stillness(flights, costs.tokenNanos(most, sum, running) * factor);
     }
     if (others.any()) {
       double usual = usualPrompt();
@@ -330,9 +332,11 @@ final class Estimate {
     total = sum + own;
     double stretch =
         1 / (1 - Math.min(MOST_STALLED, model.costs(i.cacheType()).stalledShare(i.name())));
-    double before = costs.tokenNanos(most, sum) * factor * stretch;
-    double after = costs.tokenNanos(longest, total) * factor * stretch;
     int batch = costs.batch(i);
+    sequences = Math.min(batch, running + waiting + 1);
+    double before =
+        costs.tokenNanos(most, sum, Math.min(batch, running + waiting)) * factor * stretch;
+    double after = costs.tokenNanos(longest, total, sequences) * factor * stretch;
     int over = running + waiting + 1 - batch;
     double places =
         over <= 0 ? 0 : over * placeNanos(flights, lefts, running, waiting, batch, after);
@@ -503,6 +507,7 @@ final class Estimate {
         0,
         longest,
         total,
+        sequences,
         loss,
         byRule == null || byRule.equals(i) ? loss : ruleLoss,
         byRule == null || byRule.equals(i),

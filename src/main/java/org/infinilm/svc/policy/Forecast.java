@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// @param waitedNanos in line before it was sent, of one that chose to
 /// @param longestTokens longest context on the instance, its own included
 /// @param totalTokens contexts on the instance together, its own included
+/// @param sequences answers that a step computes there, its own included
 /// @param loss what this choice was expected to lose, others' losses included
 /// @param ruleLoss what the fixed rule's choice was
 /// @param byRule whether it is the fixed rule's choice
@@ -36,6 +37,7 @@ public record Forecast(
     double waitedNanos,
     double longestTokens,
     double totalTokens,
+    double sequences,
     double loss,
     double ruleLoss,
     boolean byRule,
@@ -100,7 +102,7 @@ public record Forecast(
   /// Nothing was foretold.
   public static final Forecast NONE = new Forecast(0, 0, 0, 0, false, 0, 0, 0, 0, true);
 
-  /// One that nothing was compared for.
+  /// One that nothing was compared for, alone on its instance.
   public Forecast(
       double newTokens,
       double prefillNanos,
@@ -122,6 +124,7 @@ public record Forecast(
         0,
         longestTokens,
         totalTokens,
+        1,
         loss,
         ruleLoss,
         byRule,
@@ -143,6 +146,7 @@ public record Forecast(
         0,
         false,
         false,
+        0,
         0,
         0,
         0,
@@ -201,6 +205,7 @@ public record Forecast(
         nanos,
         longestTokens,
         totalTokens,
+        sequences,
         loss,
         itsRuleLoss,
         itsByRule,

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * algorithm based on the decomposition of the information matrix", Automatica 36, 2000): with z = root x
  * the root becomes (I - (1 - sqrt(keep)) z z' / z'z) root. Forgetting moves no weight.
  *
- * Weights are least squares among those that are not negative: of three the subsets are few enough to be
+ * Weights are least squares among those that are not negative: of four the subsets are few enough to be
  * tried.
  */
 final class Information {

@@ -1,5 +1,6 @@
 package org.infinilm.svc.policy;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -36,7 +37,7 @@ final class LeastSquares {
 
   /// Features by which weights are told apart.
   private static final double[][] PROBES = {
-    {1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 0.25, 0.1}, {1, 1, 1}
+    {1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}, {1, 0.25, 0.1, 0.1}, {1, 1, 1, 1}
   };
 
   /// Seconds of anything that is asked for: a day.
@@ -58,7 +59,7 @@ final class LeastSquares {
   /// What surprises twice, the same way and at sizes within so many times, is so.
   private static final double LIKE = 2;
 
-  private static final double[] ONES = {1, 1, 1};
+  private static final double[] ONES = {1, 1, 1, 1};
 
   private final double[] weights;
   private final Information information;
@@ -147,8 +148,8 @@ final class LeastSquares {
   }
 
   /// The cost of these features; grows with each of them, whatever was observed.
-  double at(double a, double b, double c) {
-    return Math.max(weights[0], 0) * a + Math.max(weights[1], 0) * b + Math.max(weights[2], 0) * c;
+  double at(double... features) {
+    return sum(weights, features);
   }
 
   /// The weights, held to a multiple of what is usual where little was observed, the less the
@@ -187,9 +188,11 @@ final class LeastSquares {
     return new LeastSquares(l.weights, l.information, l.deviation, seen, 0);
   }
 
+  /// Of as many features as there are of both.
   static double sum(double[] weights, double... features) {
     double sum = 0;
-    for (int k = 0; k < weights.length; k++) {
+    int n = Math.min(weights.length, features.length);
+    for (int k = 0; k < n; k++) {
       sum += Math.max(weights[k], 0) * features[k];
     }
     return sum;
@@ -253,13 +256,28 @@ final class LeastSquares {
     return m;
   }
 
-  /// What a file or another router says of three features. The sums must come to the weights that
+  /// What a file or another router says of so many features, or of one less: of a time when the
+  /// last was not learned from, of which it says nothing. The sums must come to the weights that
   /// stand beside them: each number alone may be anything. A file of a time when covariances were
   /// kept beside the sums is read without them, and without sums that come to something else.
   ///
   /// @throws IllegalArgumentException for what no observations can have left
-  static LeastSquares recall(Recalled from) {
-    int n = 3;
+  static LeastSquares recall(Recalled from, int features) {
+    LeastSquares l = recalled(from, from.has("weights", features - 1) ? features - 1 : features);
+    return l.weights.length == features ? l : l.extended(features);
+  }
+
+  private LeastSquares extended(int n) {
+    Sums all = Sums.none(n);
+    Sums s = sums();
+    for (int k = 0; k < weights.length; k++) {
+      all.pull[k] = s.pull[k];
+      System.arraycopy(s.products[k], 0, all.products[k], 0, weights.length);
+    }
+    return of(Arrays.copyOf(weights, n), all, deviation, seen);
+  }
+
+  private static LeastSquares recalled(Recalled from, int n) {
     int seen = (int) Math.clamp(from.number("seen"), 0, MOST_SEEN);
     double[] weights = bounded(from.numbers("weights", n));
     for (int k = 0; k < n; k++) {

@@ -257,6 +257,7 @@ final class Lesson {
         i,
         Math.max(forecast.longestTokens(), (double) prompt),
         Math.max(forecast.totalTokens(), (double) prompt),
+        forecast.sequences(),
         nanos,
         now);
   }
@@ -270,7 +271,7 @@ final class Lesson {
     double total = Math.max(forecast.totalTokens(), (double) prompt);
     double factor = costs.factor(i.name(), now);
     double first = costs.promptNanos(Math.max(1, (double) (prompt - cached))) * factor;
-    double each = costs.tokenNanos(longest, total) * factor;
+    double each = costs.tokenNanos(longest, total, forecast.sequences()) * factor;
     double expected = first + (tokens - 1) * each;
     double scale = all / (waited + expected);
     double seen = waitedSeen(all, expected / costs.crowd(i.name(), now));

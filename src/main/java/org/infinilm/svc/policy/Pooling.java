@@ -24,7 +24,7 @@ final class Pooling {
   private static final double MOST_SURER = 2;
   private static final double LEAST = 1e-6;
   private static final double MOST = 1e4;
-  private static final double[][] PROBES = {{1, 0.25, 0.1}, {1, 1, 1}};
+  private static final double[][] PROBES = {{1, 0.25, 0.1, 0.1}, {1, 1, 1, 1}};
 
   private Pooling() {}
 
@@ -99,7 +99,7 @@ final class Pooling {
   private static double[] costs(LeastSquares l) {
     double[] out = new double[PROBES.length];
     for (int k = 0; k < out.length; k++) {
-      out[k] = l.at(PROBES[k][0], PROBES[k][1], PROBES[k][2]);
+      out[k] = l.at(PROBES[k]);
     }
     return out;
   }

@@ -60,6 +60,11 @@ public final class Recalled {
     throw wrong(at, o, "a number of at most " + MOST);
   }
 
+  /// Whether it is an array of so many.
+  boolean has(String name, int length) {
+    return from.get(name) instanceof List<?> l && l.size() == length;
+  }
+
   /// @throws IllegalArgumentException when it is no array of so many finite numbers
   public double[] numbers(String name, int length) {
     if (from.get(name) instanceof List<?> l && l.size() == length) {

@@ -343,13 +343,13 @@ class AdaptiveTest {
       double noise = 1 + 0.05 * random.nextGaussian();
       c.prompt(PAGED, n, noise * (10e6 + 25_000 * n + 0.6 * n * n), 1);
       double context = 100 + random.nextInt(10_000);
-      c.token(PAGED, context, context, noise * (6e6 + 300 * context), 1);
+      c.token(PAGED, context, context, 1, noise * (6e6 + 300 * context), 1);
     }
     for (double n : new double[] {500, 4000, 12_000}) {
       double truth = 10e6 + 25_000 * n + 0.6 * n * n;
       assertThat(c.promptNanos(n) * c.factor(PAGED.name(), 1))
           .isBetween(0.92 * truth, 1.08 * truth);
-      assertThat(c.tokenNanos(n, n) * c.factor(PAGED.name(), 1))
+      assertThat(c.tokenNanos(n, n, 1) * c.factor(PAGED.name(), 1))
           .isBetween(0.92 * (6e6 + 300 * n), 1.08 * (6e6 + 300 * n));
     }
   }

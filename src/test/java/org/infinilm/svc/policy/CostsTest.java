@@ -27,7 +27,7 @@ class CostsTest {
     double prompt = 200 + random.nextInt(4000);
     double noise = Math.exp(0.15 * random.nextGaussian());
     costs.prompt(i, prompt, times * noise * prompt * PROMPT_NANOS, now);
-    costs.token(i, prompt, prompt, times * noise * TOKEN_NANOS, now);
+    costs.token(i, prompt, prompt, 1, times * noise * TOKEN_NANOS, now);
   }
 
   /// The usual one answers twice a second, the other one now and then.
@@ -53,7 +53,7 @@ class CostsTest {
     assertThat(factor(SLOW) / factor(USUAL)).isBetween(8.0, 12.5);
     assertThat(costs.promptNanos(2000) * factor(USUAL) / (2000 * PROMPT_NANOS))
         .isBetween(0.8, 1.25);
-    assertThat(costs.tokenNanos(2000, 2000) * factor(USUAL) / TOKEN_NANOS).isBetween(0.8, 1.25);
+    assertThat(costs.tokenNanos(2000, 2000, 1) * factor(USUAL) / TOKEN_NANOS).isBetween(0.8, 1.25);
   }
 
   /// A few answers of its own say how much slower than the other cache type it is.
@@ -65,12 +65,12 @@ class CostsTest {
     for (int k = 0; k < 60; k++) {
       answers(USUAL, 1);
     }
-    double before = statics.tokenNanos(1000, 1000);
+    double before = statics.tokenNanos(1000, 1000, 1);
     assertThat(before / TOKEN_NANOS).isBetween(0.8, 1.25);
     for (int k = 0; k < 4; k++) {
-      statics.token(SLOW, 500 + 500 * k, 500 + 500 * k, 8 * TOKEN_NANOS, now);
+      statics.token(SLOW, 500 + 500 * k, 500 + 500 * k, 1, 8 * TOKEN_NANOS, now);
     }
-    assertThat(statics.tokenNanos(1000, 1000) / TOKEN_NANOS).isBetween(5.0, 10.0);
+    assertThat(statics.tokenNanos(1000, 1000, 1) / TOKEN_NANOS).isBetween(5.0, 10.0);
   }
 
   /// Also by how much the middle of what was observed is above what least squares say.
@@ -88,8 +88,8 @@ class CostsTest {
     Costs again = new Costs();
     again.recall(Recalled.of(file), now);
     assertThat(again.promptNanos(2000)).isCloseTo(costs.promptNanos(2000), withinPercentage(1));
-    assertThat(again.tokenNanos(2000, 2000))
-        .isCloseTo(costs.tokenNanos(2000, 2000), withinPercentage(1));
+    assertThat(again.tokenNanos(2000, 2000, 1))
+        .isCloseTo(costs.tokenNanos(2000, 2000, 1), withinPercentage(1));
     file.remove("middles");
     Costs before = new Costs();
     before.recall(Recalled.of(file), now);

@@ -222,7 +222,7 @@ class LeastSquaresTest {
   }
 
   private static LeastSquares recalled(LeastSquares l) {
-    return LeastSquares.recall(Recalled.of(file(l)));
+    return LeastSquares.recall(Recalled.of(file(l)), l.weights().length);
   }
 
   @Test
@@ -232,27 +232,27 @@ class LeastSquaresTest {
     before.put("covariance0", list(-1e4, 1e4, 1e4));
     before.put("covariance1", list(1e4, -1e4, 1e4));
     before.put("covariance2", list(1e4, 1e4, -1e4));
-    LeastSquares same = LeastSquares.recall(Recalled.of(before));
+    LeastSquares same = LeastSquares.recall(Recalled.of(before), 3);
     assertThat(same.weights()).containsExactly(l.weights());
     assertThat(same.seen()).isEqualTo(400);
     assertThat(same.sums().trace()).isCloseTo(l.sums().trace(), within(1e-4 * l.sums().trace()));
 
     Map<String, Object> foreign = new HashMap<>(before);
     foreign.put("products0", list(l.sums().products()[0][0], 1e9, 0));
-    LeastSquares anew = LeastSquares.recall(Recalled.of(foreign));
+    LeastSquares anew = LeastSquares.recall(Recalled.of(foreign), 3);
     assertThat(anew.weights()).containsExactly(l.weights());
     assertThat(anew.sums().trace()).isCloseTo(0.03, within(1e-9));
 
     Map<String, Object> old = file(l);
     old.keySet().removeIf(k -> k.startsWith("products") || k.equals("pull"));
-    LeastSquares weightsAlone = LeastSquares.recall(Recalled.of(old));
+    LeastSquares weightsAlone = LeastSquares.recall(Recalled.of(old), 3);
     assertThat(off(weightsAlone, 1, 0.1, 0.5, 2)).isLessThan(0.1);
     assertThat(off(taught(weightsAlone, new Random(9), 40, 0.3, 1, 3), 3, 0.1, 0.3, 1))
         .isLessThan(0.2);
 
     Map<String, Object> none = file(l);
     none.remove("weights");
-    assertThatThrownBy(() -> LeastSquares.recall(Recalled.of(none)))
+    assertThatThrownBy(() -> LeastSquares.recall(Recalled.of(none), 3))
         .hasMessage("weights: null (expected: 3 numbers)");
   }
 
@@ -270,7 +270,7 @@ class LeastSquaresTest {
           file.put(key, numbers);
           LeastSquares read;
           try {
-            read = LeastSquares.recall(Recalled.of(file));
+            read = LeastSquares.recall(Recalled.of(file), 3);
           } catch (IllegalArgumentException e) {
             assertThat(e).hasMessageContaining("expected");
             refused++;
@@ -304,7 +304,7 @@ class LeastSquaresTest {
       against.put("products" + k, list(row));
     }
     for (Map<String, Object> file : List.of(crooked, alike, against)) {
-      assertThatThrownBy(() -> LeastSquares.recall(Recalled.of(file)))
+      assertThatThrownBy(() -> LeastSquares.recall(Recalled.of(file), 3))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageStartingWith("products")
           .hasMessageContaining("expected");
