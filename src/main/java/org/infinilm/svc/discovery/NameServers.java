@@ -33,6 +33,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import org.infinilm.svc.http.IpText;
 import org.jspecify.annotations.Nullable;
 
 /// Asks name servers and tells their answers with the time that they hold. Nothing is kept. Callers
@@ -183,7 +184,7 @@ final class NameServers implements AutoCloseable {
   }
 
   private static String shown(InetSocketAddress a) {
-    return a.getAddress().getHostAddress() + ":" + a.getPort();
+    return IpText.of(a);
   }
 
   static String canonical(String name) {
@@ -247,7 +248,7 @@ final class NameServers implements AutoCloseable {
       byte[] address = new byte[content.readableBytes()];
       content.getBytes(at, address);
       try {
-        return new Answered(InetAddress.getByAddress(address).getHostAddress(), 0, 0, 0);
+        return new Answered(IpText.of(InetAddress.getByAddress(address)), 0, 0, 0);
       } catch (UnknownHostException e) {
         throw new IllegalArgumentException("an address of " + address.length + " bytes", e);
       }

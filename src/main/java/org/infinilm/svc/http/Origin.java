@@ -44,10 +44,11 @@ public record Origin(SocketAddress address, String authority, String prefix, @Nu
     return address.hashCode() * 31 + authority.hashCode();
   }
 
-  /// Where that is, for people and for telling whether two are one: `10.0.0.1:80/base`.
+  /// Where that is, for people and for telling whether two are one: `10.0.0.1:80/base`,
+  /// `[2001:db8::1]:80`.
   public String server() {
     return address instanceof InetSocketAddress a
-        ? a.getAddress().getHostAddress() + ":" + a.getPort() + prefix
+        ? IpText.of(a) + prefix
         : "unix:" + address;
   }
 

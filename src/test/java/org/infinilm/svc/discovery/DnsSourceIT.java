@@ -245,7 +245,7 @@ class DnsSourceIT {
 
   @Test
   void thatOneFamilyIsGoneIsBelievedWhenItIsSaidTwice() throws Exception {
-    String six = "http://llm.example:80 at 2001:db8:0:0:0:0:0:1";
+    String six = "http://llm.example:80 at 2001:db8::1";
     String four = "http://llm.example:80 at 10.0.0.1";
     server.addresses("llm.example", 60, "10.0.0.1", "2001:db8::1");
     open("dns:llm.example");
@@ -284,7 +284,7 @@ class DnsSourceIT {
     assertThat(heard.urls()).isEmpty();
     server.addresses("llm.example", 60, "2001:db8::1");
     look();
-    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 2001:db8:0:0:0:0:0:1");
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 2001:db8::1");
   }
 
   @Test
@@ -301,8 +301,8 @@ class DnsSourceIT {
     look();
     assertThat(heard.urls())
         .containsExactly(
-            "http://a.example:80 at 2001:db8:0:0:0:0:0:1",
-            "http://a.example:81 at 2001:db8:0:0:0:0:0:1");
+            "http://a.example:80 at 2001:db8::1",
+            "http://a.example:81 at 2001:db8::1");
   }
 
   @Test
