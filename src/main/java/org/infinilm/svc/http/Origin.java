@@ -47,9 +47,7 @@ public record Origin(SocketAddress address, String authority, String prefix, @Nu
   /// Where that is, for people and for telling whether two are one: `10.0.0.1:80/base`,
   /// `[2001:db8::1]:80`.
   public String server() {
-    return address instanceof InetSocketAddress a
-        ? IpText.of(a) + prefix
-        : "unix:" + address;
+    return address instanceof InetSocketAddress a ? IpText.of(a) + prefix : "unix:" + address;
   }
 
   /// Whether it is reached over a unix socket.
