@@ -507,8 +507,12 @@ final class EtcdStore extends LeaseStore {
   /// another.
   private void follow() throws InterruptedException {
     boolean whole = false;
+    boolean ended = false;
     while (true) {
       try {
+        if (ended && !whole) {
+          requireSameHistory();
+        }
         if (whole) {
           if (!follows) {
             settings.agree();
@@ -525,9 +529,26 @@ final class EtcdStore extends LeaseStore {
           log.warn("{}; the table stays as it is, and no lease runs meanwhile", e.getMessage());
           told = e.kind();
         }
+        ended = true;
         followed(false);
         Thread.sleep(e.isRefusal() ? refusals.refused() : AGAIN);
       }
+    }
+  }
+
+  /// An etcd that was restored in place is the same cluster, and may have come further meanwhile than
+  /// it was: nothing in a watch tells that its history is another.
+  private void requireSameHistory() throws EtcdFailure, InterruptedException {
+    EtcdView.Seen seen = view.seen();
+    if (seen == null) {
+      return;
+    }
+    KeyValue then = etcd.get(seen.key(), seen.revision(), PATIENCE);
+    if (then == null || then.revision() != seen.revision()) {
+      locked(view::another);
+      throw new EtcdFailure(
+          Kind.COMPACTED,
+          etcd.address() + ": " + seen.key() + " was not written at revision " + seen.revision());
     }
   }
 
