@@ -181,7 +181,17 @@ public final class Etcd implements AutoCloseable {
   /// One key as it is now; null when there is none.
   public @Nullable KeyValue get(String key, Duration patience)
       throws EtcdFailure, InterruptedException {
-    JsonNode n = call("/v3/kv/range", Map.of("key", KeyValue.base64(key)), patience);
+    return get(key, 0, patience);
+  }
+
+  /// One key as it was at a revision; null when there was none.
+  ///
+  /// @param revision 0 for the newest
+  /// @throws EtcdFailure of kind [Kind#COMPACTED] when that is forgotten, or still to come
+  public @Nullable KeyValue get(String key, long revision, Duration patience)
+      throws EtcdFailure, InterruptedException {
+    Object one = Map.of("key", KeyValue.base64(key), "revision", String.valueOf(revision));
+    JsonNode n = call("/v3/kv/range", one, patience);
     List<KeyValue> found = keys(n.path("kvs"));
     return found.isEmpty() ? null : found.getFirst();
   }
@@ -490,7 +500,7 @@ public final class Etcd implements AutoCloseable {
       throw EtcdFailure.refused(member, reply.status(), reply.body());
     }
     List<JsonNode> answers = new ArrayList<>();
-    for (byte[] line : lines(reply.body())) {
+    for (byte[] line : WatchLines.documents(reply.body())) {
       JsonNode n = WatchLines.result(tree(line, what.path()));
       requireOurs(member, n);
       answers.add(n);
@@ -514,21 +524,6 @@ public final class Etcd implements AutoCloseable {
       }
       return by.send("POST", uri, headers, what.body(), left, what.mostBytes());
     }
-  }
-
-  /// A stream that has ended: a document a line.
-  private static List<byte[]> lines(byte[] body) {
-    List<byte[]> out = new ArrayList<>();
-    int from = 0;
-    for (int at = 0; at <= body.length; at++) {
-      if (at == body.length || body[at] == '\n') {
-        if (at > from) {
-          out.add(Arrays.copyOfRange(body, from, at));
-        }
-        from = at + 1;
-      }
-    }
-    return out;
   }
 
   /// All members have to be of one cluster, also after a restart of one of them.

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.infinilm.svc.etcd.EtcdFailure.Kind;
 import org.infinilm.svc.http.Client;
@@ -63,6 +64,21 @@ final class WatchLines implements Client.Listener {
       throw new EtcdFailure(EtcdFailure.kind(code, said), "etcd: " + EtcdFailure.shortened(said));
     }
     return line.has("result") ? line.path("result") : line;
+  }
+
+  /// A stream that has ended: a document a line.
+  static List<byte[]> documents(byte[] body) {
+    List<byte[]> out = new ArrayList<>();
+    int from = 0;
+    for (int at = 0; at <= body.length; at++) {
+      if (at == body.length || body[at] == '\n') {
+        if (at > from) {
+          out.add(Arrays.copyOfRange(body, from, at));
+        }
+        from = at + 1;
+      }
+    }
+    return out;
   }
 
   private void take(byte[] json) throws IOException {

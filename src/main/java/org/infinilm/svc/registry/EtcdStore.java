@@ -50,7 +50,6 @@ final class EtcdStore extends LeaseStore {
 
   private static final Duration KEEP_PATIENCE = Duration.ofSeconds(3);
   private static final Duration READ_PATIENCE = Duration.ofSeconds(1);
-  private static final Duration START_PATIENCE = Duration.ofSeconds(10);
 
   /// Own pulses come back by the watch; three that do not are too many.
   private static final Duration SILENCE = Duration.ofSeconds(3);
@@ -68,6 +67,7 @@ final class EtcdStore extends LeaseStore {
   private final RandomGenerator random;
   private final KeepAlives keepAlives;
   private final EtcdNotes notes;
+  private final EtcdSettings settings;
 
   /// Whether it only reads: a router's, which no instance speaks to.
   private final boolean follows;
@@ -123,6 +123,7 @@ final class EtcdStore extends LeaseStore {
     this.keys = new EtcdKeys(etcd.address().prefix());
     this.view = new EtcdView(keys, boot);
     this.notes = new EtcdNotes(etcd, keys, boot, ticker);
+    this.settings = new EtcdSettings(etcd, keys, lease, ticker);
     this.refusals = new BackOff(AGAIN, BackOff.MOST_BETWEEN_REFUSALS, ticker);
     this.registries = new EtcdRegistries(keys, ticker);
     this.room = new EtcdRoom(etcd.address(), follows, this::runOrHold);
@@ -147,7 +148,7 @@ final class EtcdStore extends LeaseStore {
       throws IOException {
     EtcdStore store = new EtcdStore(etcd, ticker, lease, boot, random, false);
     try {
-      store.agree();
+      store.settings.agree();
       store.list();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -155,6 +156,7 @@ final class EtcdStore extends LeaseStore {
     }
     store.followed(true);
     store.loop("watch", store::follow);
+    store.loop("settings", store.settings::run);
     store.loop("heartbeats", store.keepAlives::run);
     store.loop("pulse", store.pulse()::run);
     store.loop("members", new EtcdMembers(etcd)::run);
@@ -167,19 +169,7 @@ final class EtcdStore extends LeaseStore {
   /// @throws IOException when etcd does not answer, refuses, or no registry has been there
   static EtcdStore follow(Etcd etcd, Ticker ticker, String boot, RandomGenerator random)
       throws IOException, InterruptedException {
-    String settings = new EtcdKeys(etcd.address().prefix()).settings();
-    KeyValue there = etcd.get(settings, START_PATIENCE);
-    String at = etcd.address() + ": key " + settings;
-    if (there == null) {
-      throw new EtcdFailure(
-          Kind.OTHER, at + " is not there (expected: that of an infini registry --store)");
-    }
-    Duration lease;
-    try {
-      lease = EtcdKeys.agreed(there.value());
-    } catch (EtcdKeys.NoSuchThing e) {
-      throw new EtcdFailure(Kind.OTHER, at + " " + e.getMessage());
-    }
+    Duration lease = EtcdSettings.lease(etcd, new EtcdKeys(etcd.address().prefix()));
     EtcdStore store = new EtcdStore(etcd, ticker, lease, boot, random, true);
     store.list();
     store.followed(true);
@@ -187,31 +177,6 @@ final class EtcdStore extends LeaseStore {
     store.loop("pulse", store::ownPulse);
     store.loop("members", new EtcdMembers(etcd)::run);
     return store;
-  }
-
-  /// One deployment has one prefix, and one length of leases.
-  private void agree() throws EtcdFailure, InterruptedException {
-    for (String around : keys.around()) {
-      String theirs = new EtcdKeys(around).settings();
-      if (etcd.get(theirs, START_PATIENCE) != null) {
-        throw new EtcdFailure(
-            Kind.OTHER,
-            etcd.address() + ": inside the deployment of key " + theirs + " (expected: beside it)");
-      }
-    }
-    if (etcd.get(keys.settings(), START_PATIENCE) == null) {
-      EtcdListing.requireNobodyInside(etcd, keys);
-    }
-    Op ours = new Op.Put(keys.settings(), EtcdKeys.agreed(lease()), 0);
-    Etcd.Written w = etcd.change(keys.settings(), 0, List.of(ours), START_PATIENCE);
-    KeyValue there = w.present();
-    if (!w.done() && there != null) {
-      String wrong = EtcdKeys.difference(there.value(), lease());
-      if (wrong != null) {
-        throw new EtcdFailure(
-            Kind.OTHER, etcd.address() + ": key " + keys.settings() + " " + wrong);
-      }
-    }
   }
 
   private void list() throws EtcdFailure, InterruptedException {
@@ -542,11 +507,15 @@ final class EtcdStore extends LeaseStore {
   /// another.
   private void follow() throws InterruptedException {
     boolean whole = false;
+    boolean ended = false;
     while (true) {
       try {
+        if (ended && !whole) {
+          requireSameHistory();
+        }
         if (whole) {
           if (!follows) {
-            agree();
+            settings.agree();
           }
           list();
           whole = false;
@@ -560,9 +529,26 @@ final class EtcdStore extends LeaseStore {
           log.warn("{}; the table stays as it is, and no lease runs meanwhile", e.getMessage());
           told = e.kind();
         }
+        ended = true;
         followed(false);
         Thread.sleep(e.isRefusal() ? refusals.refused() : AGAIN);
       }
+    }
+  }
+
+  /// An etcd that was restored in place is the same cluster, and may have come further meanwhile than
+  /// it was: nothing in a watch tells that its history is another.
+  private void requireSameHistory() throws EtcdFailure, InterruptedException {
+    EtcdView.Seen seen = view.seen();
+    if (seen == null) {
+      return;
+    }
+    KeyValue then = etcd.get(seen.key(), seen.revision(), PATIENCE);
+    if (then == null || then.revision() != seen.revision()) {
+      locked(view::another);
+      throw new EtcdFailure(
+          Kind.COMPACTED,
+          etcd.address() + ": " + seen.key() + " was not written at revision " + seen.revision());
     }
   }
 
@@ -571,6 +557,7 @@ final class EtcdStore extends LeaseStore {
       refusals.taken();
     }
     notes.heard(changes);
+    settings.heard(changes);
     registries.heard(changes);
     AtomicReference<List<String>> lost = new AtomicReference<>(List.of());
     locked(() -> lost.set(decide(view.heard(revision, changes), _ -> {}).removed()));

@@ -48,6 +48,10 @@ final class EtcdView {
 
   private boolean keeping;
   private long watched;
+  private @Nullable Seen seen;
+
+  /// A change that was heard of.
+  record Seen(String key, long revision) {}
 
   /// @param self the run of this registry: what it says of itself is no news
   EtcdView(EtcdKeys keys, String self) {
@@ -68,6 +72,25 @@ final class EtcdView {
   /// Up to which revision everything has been heard.
   long watched() {
     return watched;
+  }
+
+  /// The last key that was written of all that was heard; null before the first.
+  @Nullable Seen seen() {
+    return seen;
+  }
+
+  /// What is listed next is of another history of etcd: its revisions tell nothing of those that are
+  /// known, although they are higher.
+  void another() {
+    ahead.clear();
+    seen = null;
+  }
+
+  private void seen(KeyValue kv) {
+    Seen before = seen;
+    if (before == null || before.revision() <= kv.revision()) {
+      seen = new Seen(kv.key(), kv.revision());
+    }
   }
 
   /// Whether entries whose leases end at etcd stay in the table from now on; those that somebody
@@ -103,6 +126,8 @@ final class EtcdView {
     } else {
       ahead.values().removeIf(r -> r <= revision);
     }
+    seen = null;
+    all.forEach(this::seen);
     strange.clear();
     Map<String, Known> before = new HashMap<>(known);
     known.keySet().retainAll(ahead.keySet());
@@ -154,6 +179,9 @@ final class EtcdView {
     Set<String> buried = keeping ? buried(changes) : Set.of();
     for (Etcd.Change c : changes) {
       Named n = keys.named(c.key().key());
+      if (!c.deleted()) {
+        seen(c.key());
+      }
       switch (n.kind()) {
         case ENTRY -> {
           if (keeping && c.deleted() && !buried.contains(n.name())) {

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.http.BaseUrl;
@@ -36,6 +37,13 @@ public final class RegistryClient implements TableSource {
   /// The registry's stream says something every 15 s.
   private static final Duration STREAM_SILENCE = Duration.ofSeconds(20);
 
+  /// How long a trouble of one registry may last before another is looked for, and how often: an
+  /// election at etcd is over by then.
+  private static final Duration TROUBLE = Duration.ofSeconds(5);
+
+  /// What another registry has to say for itself.
+  private static final Duration LOOK_TIMEOUT = Duration.ofSeconds(3);
+
   /// The whole table; of 50,000 entries it has 25 MB.
   private static final int MOST_LISTED_BYTES = 64 << 20;
 
@@ -45,7 +53,8 @@ public final class RegistryClient implements TableSource {
   /// A confirmation, a refusal.
   private static final int MOST_ANSWERED_BYTES = 1 << 20;
 
-  /// Registries that answer the same: the first is asked until it does not answer, then the next.
+  /// Registries that answer the same: the first is asked until it does not answer, or says for a
+  /// while that its table may be old, then the next.
   ///
   /// @param all `http://host:port` each, at least one
   public record Urls(List<URI> all) {
@@ -87,8 +96,15 @@ public final class RegistryClient implements TableSource {
   private final @Nullable Run run;
   private volatile int leftOut;
   private volatile @Nullable Watch last;
-  private volatile @Nullable TableFeed feed;
+  private volatile @Nullable Followed followed;
   private volatile boolean streams = true;
+  private final Duration patience;
+
+  /// When the others are looked at, by [System#nanoTime]; null while the one that is asked is well.
+  private volatile @Nullable Long lookNanos;
+
+  /// A stream, and which registry's it is.
+  private record Followed(TableFeed feed, int at) {}
 
   /// @param base `http://host:port`, with or without a path
   /// @param token sent as `Authorization: Bearer`, or null
@@ -104,8 +120,15 @@ public final class RegistryClient implements TableSource {
 
   /// @param run who leaves notes, or null
   RegistryClient(Client http, Urls urls, @Nullable String token, @Nullable Run run) {
+    this(http, urls, token, run, TROUBLE);
+  }
+
+  /// @param patience how long a trouble may last before another registry is looked for
+  RegistryClient(
+      Client http, Urls urls, @Nullable String token, @Nullable Run run, Duration patience) {
     this.http = http;
     this.run = run;
+    this.patience = patience;
     this.bases = urls.all().stream().map(u -> u.toString().replaceFirst("/$", "")).toList();
     this.token = token == null || token.isEmpty() ? null : token;
   }
@@ -206,8 +229,12 @@ public final class RegistryClient implements TableSource {
   }
 
   /// Every entry; one that cannot be read is left out, with a warning when there are more than
-  /// before.
+  /// before. Of several registries one that is not in trouble is asked, where there is one.
   public List<Service> services() throws IOException, InterruptedException {
+    return bases.size() == 1 ? listed() : polled(null, Duration.ZERO).services();
+  }
+
+  private List<Service> listed() throws IOException, InterruptedException {
     return services(tree(send("GET", "/services", null, false)));
   }
 
@@ -222,6 +249,9 @@ public final class RegistryClient implements TableSource {
   /// An original registry has no such route: the answer is then the table of now with an empty
   /// version, at once, and the caller paces itself. From the second call on single changes come
   /// over one stream, where the registry has one.
+  ///
+  /// Of several registries one whose trouble lasts is left for the next that has none: its table is
+  /// a whole one, under a version of its own.
   @Override
   public Watch watch(@Nullable String version, Duration wait)
       throws IOException, InterruptedException {
@@ -231,35 +261,116 @@ public final class RegistryClient implements TableSource {
     if (follows && before != null && before.version().equals(version)) {
       now = fed(before, wait);
     } else {
-      feed = null;
-      now = asked(version, wait);
+      leave();
+      now = polled(version, wait);
     }
     last = now;
     return now;
   }
 
-  private Watch fed(Watch before, Duration wait) throws IOException, InterruptedException {
-    TableFeed f = feed;
-    if (f == null) {
-      f = TableFeed.start(this::stream, before);
-      feed = f;
-    }
-    String from = base();
-    try {
-      return f.await(before, wait);
-    } catch (TableFeed.NoStream e) {
-      streams = false;
-      feed = null;
-      return asked(before.version(), wait);
-    } catch (IOException e) {
-      feed = null;
-      throw new IOException("registry " + from + ": " + e.getMessage(), e);
+  /// Ends the stream, where there is one.
+  private void leave() {
+    Followed f = followed;
+    followed = null;
+    if (f != null) {
+      f.feed().end();
     }
   }
 
-  private void stream(String since, Client.Listener listener)
+  private Watch fed(Watch before, Duration wait) throws IOException, InterruptedException {
+    long endNanos = System.nanoTime() + wait.toNanos();
+    while (true) {
+      Followed f = followed;
+      if (f == null) {
+        int at = current.get();
+        f = new Followed(TableFeed.start((since, to) -> stream(at, since, to), before), at);
+        followed = f;
+      }
+      Watch now = awaited(f, before, endNanos);
+      if (now == null) {
+        streams = false;
+        leave();
+        return polled(before.version(), Duration.ofNanos(left(endNanos)));
+      }
+      boolean news =
+          !now.version().equals(before.version())
+              || !Objects.equals(now.trouble(), before.trouble());
+      boolean due = isLookDue(now.trouble(), patience);
+      if (!news && due && isBetterElsewhere(now, f.at())) {
+        leave();
+      } else if (news || left(endNanos) == 0) {
+        return now;
+      }
+    }
+  }
+
+  /// Waits until there is news, or somebody else is to be looked for; null where there is no stream.
+  private @Nullable Watch awaited(Followed f, Watch before, long endNanos)
       throws IOException, InterruptedException {
-    int at = current.get();
+    Long look = lookNanos;
+    long most = look == null ? Long.MAX_VALUE : left(look);
+    try {
+      return f.feed().await(before, Duration.ofNanos(Math.min(left(endNanos), most)));
+    } catch (TableFeed.NoStream e) {
+      return null;
+    } catch (IOException e) {
+      leave();
+      throw new IOException("registry " + base(f.at()) + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static long left(long endNanos) {
+    return Math.max(0, endNanos - System.nanoTime());
+  }
+
+  /// @param after the trouble's beginning
+  private boolean isLookDue(@Nullable String trouble, Duration after) {
+    if (trouble == null || bases.size() == 1) {
+      lookNanos = null;
+      return false;
+    }
+    Long at = lookNanos;
+    if (at == null) {
+      at = System.nanoTime() + after.toNanos();
+      lookNanos = at;
+    }
+    return left(at) == 0;
+  }
+
+  /// Goes on to the next registry whose table is not old.
+  ///
+  /// @param at the one that is in trouble
+  /// @return false when there is none
+  private boolean isBetterElsewhere(Watch now, int at) throws InterruptedException {
+    for (int next = at + 1; next < at + bases.size(); next++) {
+      if (isWell(base(next))) {
+        log.warn("registry {}: {}; {} is well, and asked from now on", base(at), now.trouble(), base(next));
+        current.set(next);
+        lookNanos = null;
+        return true;
+      }
+    }
+    lookNanos = System.nanoTime() + patience.toNanos();
+    return false;
+  }
+
+  /// Whether a registry of ours says that it hears and keeps all that it should. Its table may be
+  /// large; this is not.
+  private boolean isWell(String base) throws InterruptedException {
+    try {
+      URI uri = URI.create(base + "/stats");
+      Client.Reply r =
+          http.send("GET", uri, headers(), new byte[0], LOOK_TIMEOUT, MOST_ANSWERED_BYTES);
+      String journal = r.ok() ? Json.tree(r.body()).path("journal").asText() : "";
+      return journal.equals("on") || journal.equals("off");
+    } catch (IOException e) {
+      log.debug("registry {}: {}", base, e.getMessage());
+      return false;
+    }
+  }
+
+  private void stream(int at, String since, Client.Listener listener)
+      throws IOException, InterruptedException {
     try {
       http.stream(
           "GET",
@@ -276,6 +387,19 @@ public final class RegistryClient implements TableSource {
     }
   }
 
+  /// As [#asked], of another registry where the one that is asked says that its table may be old,
+  /// and another does not.
+  private Watch polled(@Nullable String version, Duration wait)
+      throws IOException, InterruptedException {
+    Watch now = asked(version, wait);
+    // A first table is not taken from one that may be old for a moment either.
+    boolean first = version == null || version.isEmpty();
+    return isLookDue(now.trouble(), first ? Duration.ZERO : patience)
+            && isBetterElsewhere(now, current.get())
+        ? asked(null, Duration.ZERO)
+        : now;
+  }
+
   private Watch asked(@Nullable String version, Duration wait)
       throws IOException, InterruptedException {
     String target = "/watch?wait=" + Math.max(0, wait.toSeconds());
@@ -284,7 +408,7 @@ public final class RegistryClient implements TableSource {
     }
     byte[] answer = exchange("GET", target, null, true, TIMEOUT.plus(wait));
     if (answer == null) {
-      return new Watch("", services(), List.of());
+      return new Watch("", listed(), List.of());
     }
     JsonNode t = tree(answer);
     List<String> deleted = new ArrayList<>();

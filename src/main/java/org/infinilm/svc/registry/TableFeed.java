@@ -59,6 +59,7 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
   private final SseReader events = new SseReader(MAX_EVENT_BYTES, this);
   private final List<Change> pending = new ArrayList<>();
   private boolean refused;
+  private volatile @Nullable Thread thread;
 
   private TableFeed(Stream stream, Watch from) {
     this.stream = stream;
@@ -73,8 +74,16 @@ final class TableFeed implements Client.Listener, SseReader.Sink {
   static TableFeed start(Stream stream, Watch from) {
     TableFeed feed = new TableFeed(stream, from);
     String since = from.version();
-    Thread.ofVirtual().name("table-feed").start(() -> feed.run(since));
+    feed.thread = Thread.ofVirtual().name("table-feed").start(() -> feed.run(since));
     return feed;
+  }
+
+  /// Reads no further.
+  void end() {
+    Thread t = thread;
+    if (t != null) {
+      t.interrupt();
+    }
   }
 
   private void run(String since) {

@@ -66,7 +66,14 @@ class EtcdFollowerIT {
       keys.put(key, new Key(value, revision, revision));
     }
 
-    Response answer(Request r) {
+    /// Another history takes the place of this one, and has come further; nobody is told.
+    synchronized void restored(String key, byte[] value) {
+      keys.keySet().removeIf(k -> !k.equals(KEYS.settings()));
+      keys.put(key, new Key(value, 1, 1));
+      revision += 60;
+    }
+
+    synchronized Response answer(Request r) {
       calls.merge(r.path(), 1, Integer::sum);
       try {
         JsonNode asked = Json.tree(r.body());
@@ -164,6 +171,28 @@ class EtcdFollowerIT {
         KEYS.entry(name),
         new Stored(e, Instant.ofEpochSecond(1_700_000_000), name).json(),
         sinceSign);
+  }
+
+  /// What was written before it was known that the history is another is in no watch.
+  @Test
+  void anEtcdThatWasRestoredInPlaceAndHasComeFurtherIsReadAnew() throws Exception {
+    etcd.put(KEYS.settings(), EtcdKeys.agreed(LEASE), Duration.ZERO);
+    entry("old", Duration.ZERO);
+    Entry other = new Entry("other", "h", 2, "h", "http://h:2", "running", Map.of(), null);
+    byte[] json = new Stored(other, Instant.ofEpochSecond(1_700_000_000), "other").json();
+    try (Server s = Server.start(Server.Options.at("127.0.0.1", 0), etcd::answer);
+        TableSource follower = follower(s)) {
+      assertThat(follower.watch(null, Duration.ZERO).services())
+          .extracting(Service::name)
+          .containsExactly("old");
+      etcd.restored(KEYS.entry("other"), json);
+      await()
+          .untilAsserted(
+              () ->
+                  assertThat(follower.watch(null, Duration.ZERO).services())
+                      .extracting(Service::name)
+                      .contains("other"));
+    }
   }
 
   private static List<String> names(String prefix, int n) {

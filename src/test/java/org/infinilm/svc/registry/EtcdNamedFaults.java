@@ -196,6 +196,17 @@ class EtcdNamedFaults extends OnEtcd {
         .hasMessageContaining("--lease 10.0 (expected: --lease 60.0, or another prefix)");
   }
 
+  /// So that a router that starts finds a deployment, and a registry with another lease ends.
+  @Test
+  void settingsThatSomebodyRemovesAreWrittenAgain() throws Exception {
+    Etcd direct = etcd.client(address);
+    String key = new EtcdKeys(direct.address().prefix()).settings();
+    direct.delete(key, SOON);
+    await().atMost(SOON).until(() -> direct.get(key, SOON) != null);
+    assertThatThrownBy(() -> registry(address, LEASE.plusSeconds(1)))
+        .hasMessageContaining("or another prefix");
+  }
+
   @Test
   void aDeploymentAroundAnotherIsRefusedWhicheverIsSecond() throws Exception {
     String around = address.substring(0, address.lastIndexOf('/')) + "/nest";

@@ -75,6 +75,28 @@ class EtcdViewTest {
   }
 
   @Test
+  void theLastKeyThatWasWrittenIsKnown() {
+    assertThat(view.seen()).isNull();
+    heard(3, put(entry("a", 1, 2)), put(entry("b", 1, 3)), gone(keys.entry("a"), 3));
+    assertThat(view.seen()).isEqualTo(new EtcdView.Seen(keys.entry("b"), 3));
+    heard(4, gone(keys.entry("b"), 4));
+    assertThat(view.seen()).isEqualTo(new EtcdView.Seen(keys.entry("b"), 3));
+    take(view.listed(9, List.of(entry("c", 1, 5), entry("d", 1, 4)), table, _ -> Duration.ZERO));
+    assertThat(view.seen()).isEqualTo(new EtcdView.Seen(keys.entry("c"), 5));
+  }
+
+  /// Its revisions are as high, and tell of other writings.
+  @Test
+  void anOwnChangeThatAnotherHistoryDoesNotHaveIsGone() {
+    take(view.wrote("a", 50, 7, stored("a", 5, "r5")));
+    view.another();
+    assertThat(view.seen()).isNull();
+    take(view.listed(40, List.of(entry("b", 1, 2)), table, _ -> Duration.ZERO));
+    assertThat(table.leases()).containsOnlyKeys("b");
+    assertThat(view.expected("a")).isZero();
+  }
+
+  @Test
   void whatTheWatchSaysOfTheTimeBeforeAnOwnChangeIsOld() {
     heard(2, put(entry("a", 1, 2)));
     take(view.wrote("a", 5, 7, stored("a", 5, "r5")));

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
@@ -69,19 +70,27 @@ class RegistryTroubleIT {
     return URI.create("http://127.0.0.1:" + registry.port());
   }
 
-  private Path obstacle() {
-    return dir.resolve("journal.jsonl.new/in-the-way");
+  private static Path obstacle(Path data) {
+    return data.resolve("journal.jsonl.new/in-the-way");
+  }
+
+  private void breaks() throws Exception {
+    breaks(dir);
   }
 
   /// As by a full disk: the file is not the journal any more, and another cannot be written.
-  private void breaks() throws Exception {
-    Files.createDirectories(obstacle());
-    Files.delete(dir.resolve("journal.jsonl"));
+  private static void breaks(Path data) throws Exception {
+    Files.createDirectories(obstacle(data));
+    Files.delete(data.resolve("journal.jsonl"));
+  }
+
+  private void heals() throws Exception {
+    heals(dir);
   }
 
   /// The journal takes the empty folder away itself.
-  private void heals() throws Exception {
-    Files.delete(obstacle());
+  private static void heals(Path data) throws Exception {
+    Files.delete(obstacle(data));
   }
 
   private static Registration registration(String name) {
@@ -163,5 +172,78 @@ class RegistryTroubleIT {
     assertThat(System.nanoTime() - asked)
         .as("what is known is no news")
         .isGreaterThan(Duration.ofMillis(900).toNanos());
+  }
+
+  /// A client of both, which does not wait for long.
+  private RegistryClient ofBoth(RegistryServer other) {
+    URI second = URI.create("http://127.0.0.1:" + other.port());
+    return new RegistryClient(
+        http,
+        new RegistryClient.Urls(List.of(base(), second)),
+        null,
+        null,
+        Duration.ofMillis(50));
+  }
+
+  /// Follows until the table is the one of that entry alone.
+  private static Watch until(RegistryClient reader, @Nullable Watch before, String only)
+      throws Exception {
+    Watch w = before;
+    do {
+      w = next(reader, w).get();
+    } while (!w.services().stream().map(Service::name).toList().equals(List.of(only)));
+    return w;
+  }
+
+  /// Their tables differ here, as they do where one of them does not hear what the other does.
+  @Test
+  void ofTwoTheOneWithoutTroubleIsFollowed(@TempDir Path second) throws Exception {
+    try (RegistryServer other =
+        RegistryServer.start(
+            options(second, Duration.ofMillis(100)), Ticker.SYSTEM, new Random(2))) {
+      client.register(registration("a"));
+      URI there = URI.create("http://127.0.0.1:" + other.port());
+      new RegistryClient(http, there, null).register(registration("b"));
+      RegistryClient reader = ofBoth(other);
+      Watch w = until(reader, null, "a");
+      breaks();
+      w = until(reader, w, "b");
+      assertThat(w.trouble()).isNull();
+      assertThat(ofBoth(other).services()).extracting(Service::name).containsExactly("b");
+      assertThat(next(ofBoth(other), null).get().services())
+          .as("the first table of all")
+          .extracting(Service::name)
+          .containsExactly("b");
+      heals();
+      await().until(() -> asked("/stats").path("journal").asText().equals("on"));
+      breaks(second);
+      w = until(reader, w, "a");
+      assertThat(w.trouble()).isNull();
+    }
+  }
+
+  @Test
+  void whereAllAreInTroubleTheSameIsFollowed(@TempDir Path second) throws Exception {
+    try (RegistryServer other =
+        RegistryServer.start(
+            options(second, Duration.ofMillis(100)), Ticker.SYSTEM, new Random(2))) {
+      client.register(registration("a"));
+      RegistryClient reader = ofBoth(other);
+      breaks(second);
+      RegistryClient late =
+          new RegistryClient(http, URI.create("http://127.0.0.1:" + other.port()), null);
+      await().until(() -> next(late, null).get().trouble() != null);
+      Watch w = until(reader, null, "a");
+      breaks();
+      Watch troubled = next(reader, w).get();
+      assertThat(troubled.trouble()).startsWith(WORDS);
+      // several looks for another are due within it
+      Watch still = reader.watch(troubled.version(), Duration.ofSeconds(1));
+      assertThat(still).isEqualTo(troubled);
+      assertThat(ofBoth(other).services()).extracting(Service::name).containsExactly("a");
+      CompletableFuture<Watch> waiting = next(reader, still);
+      heals();
+      assertThat(waiting.get().trouble()).isNull();
+    }
   }
 }

@@ -1,0 +1,126 @@
+package org.infinilm.svc.registry;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.infinilm.svc.etcd.Etcd;
+import org.infinilm.svc.etcd.EtcdAddress;
+import org.infinilm.svc.etcd.KeyValue;
+import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Request;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
+import org.infinilm.svc.telemetry.Ticker;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/// What registries agree on, at an etcd that holds nothing else.
+@Timeout(60)
+class EtcdSettingsIT {
+  private static final EtcdKeys KEYS = new EtcdKeys("/p/");
+  private static final Duration LEASE = Duration.ofSeconds(90);
+
+  private final Client http = Client.create();
+  private final AtomicInteger refusals = new AtomicInteger();
+  private volatile byte @Nullable [] there;
+  private Server server;
+  private EtcdSettings settings;
+  private Thread running;
+
+  @BeforeEach
+  void begin() throws Exception {
+    server = Server.start(Server.Options.at("127.0.0.1", 0), this::answer);
+    EtcdAddress at = EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p");
+    settings = new EtcdSettings(new Etcd(http, at, null, Ticker.SYSTEM), KEYS, LEASE, Ticker.SYSTEM);
+    running = Thread.ofVirtual()
+        .start(() -> {
+          try {
+            settings.run();
+          } catch (InterruptedException ended) {
+            Thread.currentThread().interrupt();
+          }
+        });
+  }
+
+  @AfterEach
+  void end() throws Exception {
+    running.interrupt();
+    running.join();
+    server.close();
+    http.close();
+  }
+
+  private Response answer(Request r) {
+    if (refusals.getAndDecrement() > 0) {
+      return Response.json(400, Map.of("code", 7, "message", "etcdserver: permission denied"));
+    }
+    Map<String, Object> out = new HashMap<>();
+    out.put("header", Map.of("cluster_id", "7", "revision", "9"));
+    byte[] now = there;
+    List<Object> kvs = now == null ? List.of() : List.of(key(now));
+    if (r.path().equals("/v3/kv/txn")) {
+      out.put("succeeded", now == null);
+      out.put("responses", List.of(Map.of("response_range", Map.of("kvs", kvs))));
+      there = now == null ? EtcdKeys.agreed(LEASE) : now;
+    } else {
+      out.put("kvs", kvs);
+    }
+    return Response.json(200, out);
+  }
+
+  private static Map<String, Object> key(byte[] value) {
+    return Map.of(
+        "key", base64(KEYS.settings().getBytes(StandardCharsets.UTF_8)),
+        "value", base64(value),
+        "mod_revision", "9");
+  }
+
+  private static String base64(byte[] bytes) {
+    return Base64.getEncoder().encodeToString(bytes);
+  }
+
+  /// What the watch says of the key.
+  private static List<Etcd.Change> change(boolean deleted, byte[] value) {
+    return List.of(new Etcd.Change(deleted, new KeyValue(KEYS.settings(), value, 9, 0)));
+  }
+
+  @Test
+  void whatWasRemovedIsWrittenAgainEachTime() throws Exception {
+    settings.agree();
+    for (int k = 0; k < 2; k++) {
+      assertThat(there).isEqualTo(EtcdKeys.agreed(LEASE));
+      there = null;
+      settings.heard(change(true, new byte[0]));
+      await().until(() -> there != null);
+    }
+  }
+
+  @Test
+  void whatCannotBeWrittenYetIsTriedAgain() {
+    refusals.set(1);
+    settings.heard(change(true, new byte[0]));
+    await().until(() -> there != null);
+  }
+
+  @Test
+  void othersSettingsStayAndEndAStart() {
+    byte[] others = EtcdKeys.agreed(LEASE.plusSeconds(1));
+    there = others;
+    settings.heard(change(false, others));
+    settings.heard(change(true, new byte[0]));
+    assertThatThrownBy(settings::agree)
+        .hasMessageContaining("--lease 91.0 (expected: --lease 90.0, or another prefix)");
+    assertThat(there).isSameAs(others);
+  }
+}
