@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /// [java.net.URI] refuses.
 ///
 /// @param secure whether it says https
-/// @param host a name, an IPv4 address or an IPv6 address in brackets, which is held in its one text
+/// @param host a name, an IPv4 address or an IPv6 address in brackets, which is held in its one
+///   text
 /// @param prefix the path, without a trailing slash
 public record BaseUrl(boolean secure, String host, int port, String prefix) {
   private static final Pattern HTTP =

@@ -47,6 +47,14 @@ public final class IpText {
     }
   }
 
+  /// An authority as others are told it: without the zone of an address, which is a name of this
+  /// machine alone (RFC 6874 section 4).
+  public static String withoutZone(String authority) {
+    int zone = authority.indexOf('%');
+    int end = zone < 0 ? -1 : authority.indexOf(']', zone);
+    return end < 0 ? authority : authority.substring(0, zone) + authority.substring(end);
+  }
+
   /// The one text of `host:port`, an IPv6 address in brackets; what is none is as it was.
   public static String hostAndPort(String at) {
     int end = at.indexOf("]:");

@@ -68,8 +68,8 @@ final class Gateway {
     return out;
   }
 
-  /// Which endpoint has answered, in its one text: what the metadata says, else Envoy's own attribute, where it is
-  /// configured; null when neither does.
+  /// Which endpoint has answered, in its one text: what the metadata says, else Envoy's own
+  /// attribute, where it is configured; null when neither does.
   static @Nullable String served(Metadata m, Map<String, Struct> attributes) {
     Value v =
         m.getFilterMetadataOrDefault(LB, Struct.getDefaultInstance()).getFieldsMap().get(SERVED);

@@ -304,8 +304,7 @@ class DnsSourceIT {
     look();
     assertThat(heard.urls())
         .containsExactly(
-            "http://a.example:80 at 2001:db8::1",
-            "http://a.example:81 at 2001:db8::1");
+            "http://a.example:80 at 2001:db8::1", "http://a.example:81 at 2001:db8::1");
   }
 
   @Test
@@ -481,7 +480,9 @@ class DnsSourceIT {
     }
     server.addresses("llm.near.test", 60);
     look();
-    assertThat(heard.urls()).as("it is said not to be there").containsExactly("http://llm:80 at 10.9.9.9");
+    assertThat(heard.urls())
+        .as("it is said not to be there")
+        .containsExactly("http://llm:80 at 10.9.9.9");
     server.says("llm.near.test", DnsResponseCode.SERVFAIL);
     look();
     assertThat(heard.urls()).containsExactly("http://llm:80 at 10.9.9.9");

@@ -111,6 +111,15 @@ class BaseUrlTest {
     assertThat(one.authority()).isEqualTo("[2001:db8::1]:80");
   }
 
+  /// Interfaces tell servers of one address apart; servers know nothing of them.
+  @Test
+  void aZoneStaysInTheAuthorityAndOutOfTheHostField() throws Exception {
+    InetAddress a = InetAddress.getByName("fe80::1");
+    Origin one = Origin.of(parse("http://[fe80::1%4]:80"), a, null);
+    assertThat(one).isNotEqualTo(Origin.of(parse("http://[fe80::1%5]:80"), a, null));
+    assertThat(one.hostField()).isEqualTo("[fe80::1]:80");
+  }
+
   /// Connections are kept apart by what makes them safe.
   @Test
   void originsDifferByHowTheyAreReached() throws Exception {

@@ -47,6 +47,18 @@ class IpTextTest {
   }
 
   @ParameterizedTest
+  @CsvSource({
+    "[fe80::1%eth0]:80, [fe80::1]:80",
+    "[fe80::1%4], [fe80::1]",
+    "[fe80::1]:80, [fe80::1]:80",
+    "h:80, h:80",
+    "h%x:80, h%x:80",
+  })
+  void aZoneIsOfThisMachineAlone(String authority, String told) {
+    assertThat(IpText.withoutZone(authority)).isEqualTo(told);
+  }
+
+  @ParameterizedTest
   @CsvSource(
       value = {"localhost", "h:1", "010.0.0.1", "[::g]", "1:2:3", "[", "]:", "''", "[::1", "::1]"})
   void whatIsNoAddressIsAsItWas(String text) {

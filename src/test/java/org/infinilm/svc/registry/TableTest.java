@@ -327,8 +327,7 @@ class TableTest {
     Table t =
         after(
             0,
-            new Event.Register(
-                new Entry("a", "h", 1, "h", was, "running", Map.of(), null, "A")));
+            new Event.Register(new Entry("a", "h", 1, "h", was, "running", Map.of(), null, "A")));
     Entry next = new Entry("a", "h", 1, "h", is, "loading", Map.of(), null, "B");
     Table.Step taken = t.apply(new Event.Register(next), at(1));
     assertThat(taken.holder()).isNull();
