@@ -17,13 +17,17 @@ final class Destination {
   private Destination() {}
 
   /// @param others whom to ask after the call's own
+  /// @param most of them that may be asked: where they are fewer, all are told again in their order.
+  ///   Who asks past the end of the list asks anybody, with what is for these alone
   /// @param head the client's
-  static ProcessingResponse of(Outgoing call, List<Origin> others, Fields head) {
-    StringBuilder endpoints = new StringBuilder(String.valueOf(Carried.endpoint(call.origin())));
-    for (Origin o : others) {
-      endpoints.append(',').append(Carried.endpoint(o));
+  static ProcessingResponse of(Outgoing call, List<Origin> others, int most, Fields head) {
+    List<String> told = new ArrayList<>();
+    told.add(String.valueOf(Carried.endpoint(call.origin())));
+    others.forEach(o -> told.add(String.valueOf(Carried.endpoint(o))));
+    for (int k = 0; told.size() <= most; k++) {
+      told.add(told.get(k));
     }
-    return Replies.destination(endpoints.toString(), set(call, head), removed(call, head));
+    return Replies.destination(String.join(",", told), set(call, head), removed(call, head));
   }
 
   private static List<Header> set(Outgoing call, Fields head) {

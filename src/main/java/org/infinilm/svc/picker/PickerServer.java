@@ -41,7 +41,6 @@ final class PickerServer implements AutoCloseable {
           HealthStatusManager.SERVICE_NAME_ALL_SERVICES);
 
   private static final long LOOK_MILLIS = 100;
-  private static final long LEAST_PING_SECONDS = 5;
 
   /// How often who is silent is asked whether it is still there, and how long that may take: an
   /// Envoy whose machine vanished would keep its requests counted for ever.
@@ -135,7 +134,8 @@ final class PickerServer implements AutoCloseable {
         .withChildOption(ChannelOption.TCP_NODELAY, true)
         .keepAliveTime(PING_SECONDS, TimeUnit.SECONDS)
         .keepAliveTimeout(PONG_SECONDS, TimeUnit.SECONDS)
-        .permitKeepAliveTime(LEAST_PING_SECONDS, TimeUnit.SECONDS)
+        // Envoy asks whether we are there as often as it is configured to; gRPC would cut it off
+        .permitKeepAliveTime(0, TimeUnit.SECONDS)
         .permitKeepAliveWithoutCalls(true);
   }
 

@@ -390,7 +390,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
       sent = ByteString.copyFrom(other.nioBuffer());
       other.release();
     }
-    to.onNext(Destination.of(call, others, head));
+    to.onNext(Destination.of(call, others, mostOthers(), head));
     if (hasBody) {
       for (ProcessingResponse r : Replies.pieces(sent, true, !hasTrailers)) {
         to.onNext(r);

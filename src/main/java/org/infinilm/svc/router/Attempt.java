@@ -151,8 +151,20 @@ final class Attempt implements UpstreamEvents {
     call = in.send(new Outgoing(to, patch, body, limits, reuse), this);
   }
 
+  /// Its call was sent on by somebody else, to another address of the instance.
+  void movedTo(Origin other) {
+    Origin from = origin;
+    if (from != null) {
+      target.failed(from, plane.ticker().nanos());
+    }
+    origin = other;
+  }
+
   /// Takes over a call that somebody else sent on, to this instance and before that to `from`'s.
-  void tookOver(Attempt from) {
+  ///
+  /// @param to which address of it
+  void tookOver(Attempt from, Origin to) {
+    origin = to;
     dispatchNanos = from.dispatchNanos;
     flight.sent(dispatchNanos);
     call = from.call;

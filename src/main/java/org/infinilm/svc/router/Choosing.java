@@ -1,6 +1,7 @@
 package org.infinilm.svc.router;
 
 import java.io.IOException;
+import java.net.InetAddress;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.List;
@@ -48,8 +49,14 @@ public final class Choosing implements AutoCloseable {
   /// @throws ConfigException for settings with which it cannot start
   public static Choosing open(Program.Args args, Ticker ticker)
       throws ConfigException, IOException {
-    Sources.Read read = Sources.of(args).forStart(ticker::now);
-    Router router = Router.thatPicks(read, ticker, new SecureRandom());
+    return open(Sources.of(args), InetAddress::getAllByName, ticker);
+  }
+
+  /// The same with a name server of its own.
+  static Choosing open(Sources from, Resolver.Lookup names, Ticker ticker)
+      throws ConfigException, IOException {
+    Sources.Read read = from.forStart(ticker::now);
+    Router router = Router.thatPicks(read, names, ticker, new SecureRandom());
     BodyPeek.warm(ticker::nanos);
     return new Choosing(read.config(), router);
   }

@@ -145,24 +145,40 @@ final class Pick extends InHand {
     Attempt a =
         new Attempt(plane, this, question, s, target, s.why(), question.replayable(), false);
     attempt = a;
-    others = fallbacks(s);
+    others = fallbacks(s, target);
     in.others(others.stream().map(Way::origin).toList(), this::served);
     account.sent();
     sending.send(a, retries.limits(question.bodyBytes()));
   }
 
-  /// Whom to ask after the chosen one: of its pool those with the fewest requests, then others that
-  /// hold it. No policy is asked, so that it takes no turns for what most likely does not come.
-  private List<Way> fallbacks(Choice.Send s) {
+  /// Whom to ask after the chosen one: itself at its other addresses, then others. One place is
+  /// another's where there is one: who is dead is so at each address.
+  private List<Way> fallbacks(Choice.Send s, Target chosen) {
     int most = in.mostOthers();
-    Candidates all = candidates;
-    if (most == 0 || all == null) {
+    if (most == 0) {
       return List.of();
     }
+    List<Way> elsewhere = elsewhere(s, chosen, most);
+    List<Way> out = new ArrayList<>(most);
+    for (Origin o : chosen.origins().subList(1, chosen.origins().size())) {
+      if (out.size() < most - Math.min(1, elsewhere.size())) {
+        out.add(new Way(s.instance(), s.pool(), chosen, o));
+      }
+    }
+    out.addAll(elsewhere.subList(0, Math.min(elsewhere.size(), most - out.size())));
+    return out;
+  }
+
+  /// Others for a request as it is told the chosen one: of its pool those with the fewest requests,
+  /// then others that hold it. No policy is asked, so that it takes no turns for what most likely
+  /// does not come.
+  private List<Way> elsewhere(Choice.Send s, Target chosen, int most) {
+    // those of now: it may have waited since it was first chosen for
+    Candidates all = awaited();
     List<Way> out = new ArrayList<>(most);
     for (Pool p : s.pool() == Pool.ANY ? List.of(Pool.ANY) : List.of(s.pool(), Pool.ANY)) {
       while (out.size() < most) {
-        Way next = next(all, p, s.instance(), out);
+        Way next = next(all, p, chosen, out);
         if (next == null) {
           break;
         }
@@ -172,40 +188,51 @@ final class Pick extends InHand {
     return out;
   }
 
-  private @Nullable Way next(Candidates of, Pool pool, Instance chosen, List<Way> taken) {
+  private @Nullable Way next(Candidates of, Pool pool, Target chosen, List<Way> taken) {
     Offer offer = plane.instances().offer(question.part(), question.replayable());
-    Instance best = null;
+    Way best = null;
     double least = Double.MAX_VALUE;
     for (Instance i : of.in(pool)) {
-      if (i.slot() != chosen.slot()
+      if (i.slot() != chosen.instance().slot()
           && i.weight() > 0
           && !offer.othersFirst(i.slot())
           && i.fits(question.needTokens())
           && taken.stream().noneMatch(w -> w.instance().slot() == i.slot())) {
         double load = (offer.inFlight(i.slot()) + 1) / (i.weight() * offer.share(i.slot()));
-        if (load < least) {
+        Target t = load < least ? reachable(i) : null;
+        // one head is told for all of the list: a key, or a path, is nobody else's
+        if (t != null && t.toldLike(chosen)) {
           least = load;
-          best = i;
+          best = new Way(i, pool, t, t.origins().getFirst());
         }
       }
     }
-    Target t = best == null ? null : reachable(best);
-    return best == null || t == null ? null : new Way(best, pool, t, t.origins().getFirst());
+    return best;
   }
 
-  /// Another one answers than the first.
+  /// Another one answers than the first: of its own addresses, or another instance.
   private @Nullable UpstreamEvents served(String endpoint) {
     Attempt first = current();
-    for (Way w : others) {
-      if (endpoint.equals(Carried.endpoint(w.origin()))) {
-        served = w;
-        first.failed(
-            new Failure(Failure.Kind.CLOSED_BEFORE_ANSWER, "another instance answered for it"));
-        served = null;
-        return attempt;
+    int at = 0;
+    while (at < others.size() && !endpoint.equals(Carried.endpoint(others.get(at).origin()))) {
+      at++;
+    }
+    if (at == others.size()) {
+      return null;
+    }
+    for (Way w : others.subList(0, at + 1)) {
+      if (w.instance().slot() == first.instance().slot()) {
+        first.movedTo(w.origin());
       }
     }
-    return null;
+    Way w = others.get(at);
+    if (w.instance().slot() != first.instance().slot()) {
+      served = w;
+      first.failed(
+          new Failure(Failure.Kind.CLOSED_BEFORE_ANSWER, "another instance answered for it"));
+      served = null;
+    }
+    return attempt;
   }
 
   /// The first one has failed where another has taken the request.
@@ -224,7 +251,7 @@ final class Pick extends InHand {
             Reason.RETRY,
             false,
             retries.suspicious());
-    next.tookOver(from);
+    next.tookOver(from, to.origin());
     attempt = next;
   }
 

@@ -71,10 +71,10 @@ final class Router implements AutoCloseable {
 
   /// One whose listener carries nothing and has its own routes alone; [#front] is asked who gets a
   /// request.
-  static Router thatPicks(Sources.Read from, Ticker ticker, RandomGenerator random)
+  static Router thatPicks(
+      Sources.Read from, Resolver.Lookup names, Ticker ticker, RandomGenerator random)
       throws IOException {
-    return new Router(
-        from.config(), from.fixed(), from, false, InetAddress::getAllByName, ticker, random);
+    return new Router(from.config(), from.fixed(), from, false, names, ticker, random);
   }
 
   /// The same with what files and flags say, following the files.
