@@ -15,6 +15,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.IpText;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Tls;
 import org.infinilm.svc.load.Target;
@@ -80,7 +81,7 @@ public final class FleetView {
 
   /// A host as this machine can reach it.
   private String reach(String host) {
-    return switch (host) {
+    return switch (IpText.host(host)) {
       case "0.0.0.0", "::", "[::]", "localhost", "127.0.0.1", "::1", "[::1]", "" ->
           router.base().host();
       default -> BaseUrl.bracketed(host);

@@ -2,6 +2,7 @@ package org.infinilm.svc.babysitter;
 
 import java.net.URI;
 import java.util.function.Function;
+import org.infinilm.svc.http.IpText;
 import org.jspecify.annotations.Nullable;
 
 /// The addresses of one instance.
@@ -67,21 +68,23 @@ record Addresses(String bind, String advertise, String probe) {
     return address.indexOf(':') >= 0;
   }
 
-  /// Without the brackets that an IPv6 address has in a URL.
+  /// Without the brackets that an IPv6 address has in a URL, in its one text.
   private static @Nullable String bare(@Nullable String host) {
-    return host != null && host.startsWith("[") && host.endsWith("]")
-        ? host.substring(1, host.length() - 1)
-        : host;
+    return host == null
+        ? null
+        : IpText.host(
+            host.startsWith("[") && host.endsWith("]")
+                ? host.substring(1, host.length() - 1)
+                : host);
   }
 
   static boolean isAny(String host) {
-    return host.equals(ANY) || host.equals("::") || host.equals("[::]") || host.equals("*");
+    String h = String.valueOf(bare(host));
+    return h.equals(ANY) || h.equals(ANY6) || h.equals("*");
   }
 
   static boolean isLoopback(String host) {
-    return host.equalsIgnoreCase("localhost")
-        || host.startsWith("127.")
-        || host.equals("::1")
-        || host.equals("[::1]");
+    String h = String.valueOf(bare(host));
+    return h.equalsIgnoreCase("localhost") || h.startsWith("127.") || h.equals(LOOPBACK6);
   }
 }

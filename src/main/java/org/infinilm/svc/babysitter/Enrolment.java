@@ -8,6 +8,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.UnaryOperator;
 import java.util.random.RandomGenerator;
 import org.infinilm.svc.babysitter.Standing.Call;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.registry.Registration;
 import org.infinilm.svc.registry.RegistryClient;
@@ -51,7 +52,7 @@ final class Enrolment {
         @Override
         public boolean isAt(String name, String url) throws IOException, InterruptedException {
           Service s = client.service(name);
-          return s != null && s.url().equals(url);
+          return s != null && BaseUrl.same(s.url(), url);
         }
 
         @Override

@@ -9,6 +9,7 @@ import java.net.NetworkInterface;
 import java.net.SocketException;
 import java.net.URI;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.IpText;
 
 /// Addresses of this machine.
 final class LocalAddress {
@@ -23,7 +24,7 @@ final class LocalAddress {
           new InetSocketAddress(InetAddress.getByName(server == null ? null : server.host()), 9));
       InetAddress local = s.getLocalAddress();
       if (!local.isAnyLocalAddress()) {
-        return local.getHostAddress();
+        return IpText.of(local);
       }
     } catch (IOException unresolvedOrUnroutable) {
       // the interfaces remain
@@ -36,7 +37,7 @@ final class LocalAddress {
       return NetworkInterface.networkInterfaces()
           .flatMap(NetworkInterface::inetAddresses)
           .filter(a -> a instanceof Inet4Address && !a.isLoopbackAddress())
-          .map(InetAddress::getHostAddress)
+          .map(IpText::of)
           .findFirst()
           .orElse("127.0.0.1");
     } catch (SocketException none) {

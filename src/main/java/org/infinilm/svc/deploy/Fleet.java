@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.TreeMap;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.IpText;
 import org.infinilm.svc.registry.Registration;
 
 /// The model servers of a deployment as its router or registry lists them.
@@ -83,7 +84,7 @@ record Fleet(List<Member> instances) {
 
   /// A host as this machine can reach it.
   static String reach(String host, String from) {
-    return switch (host) {
+    return switch (IpText.host(host)) {
       case "0.0.0.0", "::", "[::]", "localhost", "127.0.0.1", "::1", "[::1]", "" -> from;
       default -> BaseUrl.bracketed(host);
     };

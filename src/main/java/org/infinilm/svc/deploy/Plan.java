@@ -14,6 +14,7 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.TomlFile;
 import org.infinilm.svc.history.HistorySettings;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.IpText;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
@@ -58,7 +59,8 @@ record Plan(List<Part> parts, Map<Path, String> files, String model, Settings se
     }
 
     static boolean isAny(String host) {
-      return host.equals("0.0.0.0") || host.equals("::") || host.equals("[::]");
+      String h = IpText.host(host);
+      return h.equals("0.0.0.0") || h.equals("::") || h.equals("[::]");
     }
 
     URI registry() {

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.infinilm.svc.discovery.NameServers.Answer;
 import org.infinilm.svc.discovery.NameServers.Answered;
 import org.infinilm.svc.http.BaseUrl;
@@ -54,9 +55,18 @@ final class DnsSource extends Follower {
   private boolean doubted;
 
   DnsSource(SourceSpec.Dns spec) {
+    this(
+        spec,
+        spec.server() == null
+            ? () -> ResolvConf.of(Path.of("/etc/resolv.conf"))
+            : () -> ResolvConf.NONE);
+  }
+
+  /// @param conf in which domains names are looked for; asked for at each question
+  DnsSource(SourceSpec.Dns spec, Supplier<ResolvConf> conf) {
     super(spec.text());
     this.spec = spec;
-    this.servers = new NameServers(spec.server(), ResolvConf.of(Path.of("/etc/resolv.conf")));
+    this.servers = new NameServers(spec.server(), conf);
   }
 
   /// One round of questions.
@@ -84,18 +94,14 @@ final class DnsSource extends Follower {
       if (known != null) {
         return known;
       }
-      Answer a = servers.ask(host, DnsRecordType.A);
-      boolean six = a.failure() == null && a.records().isEmpty();
-      if (six) {
-        a = servers.ask(host, DnsRecordType.AAAA);
-      }
+      Answer a = servers.addresses(host);
       if (a.failure() != null) {
         failure = a.failure();
         return null;
       }
       List<String> had = lastAddresses.getOrDefault(host, List.of());
-      if (six
-          && !a.records().isEmpty()
+      if (!a.records().isEmpty()
+          && a.records().stream().allMatch(r -> r.target().contains(":"))
           && had.stream().anyMatch(l -> !l.contains(":"))
           && !doubtedHosts.contains(host)) {
         trouble(host + ": has no IPv4 address (expected: " + had.size() + ", as before)");

@@ -33,6 +33,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.infinilm.svc.http.IpText;
 import org.jspecify.annotations.Nullable;
 
 /// Asks name servers and tells their answers with the time that they hold. Nothing is kept. Callers
@@ -58,20 +60,26 @@ final class NameServers implements AutoCloseable {
   /// @param failure why there was no answer, or null
   /// @param records none for a name that has none
   /// @param ttlSeconds how long the answer holds, 0 where it has no records
-  record Answer(@Nullable String failure, List<Answered> records, long ttlSeconds) {
+  /// @param without full names that were said to have none
+  record Answer(
+      @Nullable String failure, List<Answered> records, long ttlSeconds, List<String> without) {
     static Answer failed(String why) {
-      return new Answer(why, List.of(), 0);
+      return new Answer(why, List.of(), 0, List.of());
     }
   }
 
   private final EventLoopGroup loop;
   private final DnsNameResolver resolver;
   private final @Nullable InetSocketAddress only;
-  private final ResolvConf conf;
+  private final Supplier<ResolvConf> conf;
+
+  /// Where a name was found last, with its domain, by the name as it is asked for and the type.
+  private final Map<String, String> lastFull = new HashMap<>();
 
   /// @param server the one to ask, `address:port`; null for those of the system
-  NameServers(@Nullable String server, ResolvConf conf) {
-    this.conf = server == null ? conf : ResolvConf.NONE;
+  /// @param conf asked for at each question
+  NameServers(@Nullable String server, Supplier<ResolvConf> conf) {
+    this.conf = conf;
     only = server == null ? null : address(server);
     loop =
         new MultiThreadIoEventLoopGroup(
@@ -94,14 +102,57 @@ final class NameServers implements AutoCloseable {
 
   /// Asks for a name, in the domains in which the system would look for it.
   Answer ask(String name, DnsRecordType type) throws InterruptedException {
-    Answer last = Answer.failed(name + ": no name server");
-    for (String full : conf.candidates(name)) {
-      last = askFully(full, type);
-      if (last.failure() != null || !last.records().isEmpty()) {
-        return last;
+    return ask(name, type, conf.get().candidates(name));
+  }
+
+  /// Asks for the addresses of a name likewise: those of IPv4, and of IPv6 where it has no others.
+  Answer addresses(String name) throws InterruptedException {
+    List<String> all = conf.get().candidates(name);
+    Answer four = ask(name, DnsRecordType.A, all);
+    if (!four.records().isEmpty() || four.without().isEmpty()) {
+      return four;
+    }
+    String last = lastFull.get(key(name, DnsRecordType.AAAA));
+    if (last != null && all.contains(last) && !four.without().contains(last)) {
+      return four;
+    }
+    // where it is not known whether it has any of IPv4, those of IPv6 do not count
+    Answer six = ask(name, DnsRecordType.AAAA, four.without());
+    return four.failure() == null || !six.records().isEmpty() ? six : four;
+  }
+
+  /// @param among full names, in order
+  /*
+   * As in the system's own resolver one domain that fails does not hide the name in those behind it. That it is in
+   * none is said only when all have said so; and where it was found last is not looked past while that one fails.
+   */
+  private Answer ask(String name, DnsRecordType type, List<String> among)
+      throws InterruptedException {
+    String last = lastFull.get(key(name, type));
+    List<String> without = new ArrayList<>();
+    Answer failed = null;
+    for (String full : among) {
+      Answer a = askFully(full, type);
+      if (!a.records().isEmpty()) {
+        if (!name.endsWith(".")) {
+          lastFull.put(key(name, type), full);
+        }
+        return a;
+      }
+      if (a.failure() == null) {
+        without.add(full);
+        lastFull.remove(key(name, type), full);
+      } else if (full.equals(last)) {
+        return a;
+      } else if (failed == null) {
+        failed = a;
       }
     }
-    return last;
+    return new Answer(failed == null ? null : failed.failure(), List.of(), 0, without);
+  }
+
+  private static String key(String name, DnsRecordType type) {
+    return name + " " + type.name();
   }
 
   private Answer askFully(String name, DnsRecordType type) throws InterruptedException {
@@ -162,10 +213,10 @@ final class NameServers implements AutoCloseable {
         }
         ttl = Math.min(ttl, c.ttlSeconds);
         if (!c.records.isEmpty()) {
-          return new Answer(null, c.records, ttl);
+          return new Answer(null, c.records, ttl, List.of());
         }
         if (c.end.equals(canonical(asked)) || code.equals(DnsResponseCode.NXDOMAIN)) {
-          return new Answer(null, List.of(), 0);
+          return new Answer(null, List.of(), 0, List.of());
         }
         asked = c.end;
       } catch (RuntimeException e) {
@@ -183,7 +234,7 @@ final class NameServers implements AutoCloseable {
   }
 
   private static String shown(InetSocketAddress a) {
-    return a.getAddress().getHostAddress() + ":" + a.getPort();
+    return IpText.of(a);
   }
 
   static String canonical(String name) {
@@ -247,7 +298,7 @@ final class NameServers implements AutoCloseable {
       byte[] address = new byte[content.readableBytes()];
       content.getBytes(at, address);
       try {
-        return new Answered(InetAddress.getByAddress(address).getHostAddress(), 0, 0, 0);
+        return new Answered(IpText.of(InetAddress.getByAddress(address)), 0, 0, 0);
       } catch (UnknownHostException e) {
         throw new IllegalArgumentException("an address of " + address.length + " bytes", e);
       }

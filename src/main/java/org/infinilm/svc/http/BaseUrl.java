@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /// [java.net.URI] refuses.
 ///
 /// @param secure whether it says https
-/// @param host a name, an IPv4 address or an IPv6 address in brackets
+/// @param host a name, an IPv4 address or an IPv6 address in brackets, which is held in its one
+///   text
 /// @param prefix the path, without a trailing slash
 public record BaseUrl(boolean secure, String host, int port, String prefix) {
   private static final Pattern HTTP =
@@ -25,6 +26,10 @@ public record BaseUrl(boolean secure, String host, int port, String prefix) {
 
   private static final Pattern QUERY = Pattern.compile("(//[^?,\"\\s]*)\\?[^,\"\\s]*");
   private static final Pattern USER = Pattern.compile("//[^/@,\"\\s]*@");
+
+  public BaseUrl {
+    host = IpText.host(host);
+  }
 
   /// A plain one.
   public BaseUrl(String host, int port, String prefix) {
@@ -85,6 +90,12 @@ public record BaseUrl(boolean secure, String host, int port, String prefix) {
             && (!host.startsWith("[")
                 || NetUtil.isValidIpV6Address(host.substring(1, host.length() - 1)));
     return fits ? parsed : null;
+  }
+
+  /// Whether two URLs lead to the same place, however they are written.
+  public static boolean same(String a, String b) {
+    BaseUrl one = a.equals(b) ? null : parse(a);
+    return a.equals(b) || one != null && one.equals(parse(b));
   }
 
   /// A text with URLs as messages may show it: without users, passwords and queries.

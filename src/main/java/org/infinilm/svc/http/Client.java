@@ -408,7 +408,7 @@ public final class Client implements AutoCloseable {
     DefaultFullHttpRequest r =
         new DefaultFullHttpRequest(
             HttpVersion.HTTP_1_1, HttpMethod.valueOf(method), target, Unpooled.wrappedBuffer(body));
-    r.headers().set(HttpHeaderNames.HOST, uri.getRawAuthority());
+    r.headers().set(HttpHeaderNames.HOST, IpText.withoutZone(uri.getRawAuthority()));
     for (Header h : headers.fields()) {
       r.headers().add(h.name(), h.value());
     }

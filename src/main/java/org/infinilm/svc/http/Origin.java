@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// Connections are kept per origin.
 ///
 /// @param address resolved, since name look-ups never happen on an event loop; or a unix socket's
-/// @param authority `host:port` as configured, or `localhost`
+/// @param authority `host:port` as configured, with its zone where it has one, or `localhost`
 /// @param prefix path before every target, empty or `/x`
 /// @param tls null for plain TCP
 public record Origin(SocketAddress address, String authority, String prefix, @Nullable Tls tls) {
@@ -44,11 +44,15 @@ public record Origin(SocketAddress address, String authority, String prefix, @Nu
     return address.hashCode() * 31 + authority.hashCode();
   }
 
-  /// Where that is, for people and for telling whether two are one: `10.0.0.1:80/base`.
+  /// Where that is, for people and for telling whether two are one: `10.0.0.1:80/base`,
+  /// `[2001:db8::1]:80`.
   public String server() {
-    return address instanceof InetSocketAddress a
-        ? a.getAddress().getHostAddress() + ":" + a.getPort() + prefix
-        : "unix:" + address;
+    return address instanceof InetSocketAddress a ? IpText.of(a) + prefix : "unix:" + address;
+  }
+
+  /// What its Host field says.
+  String hostField() {
+    return IpText.withoutZone(authority);
   }
 
   /// Whether it is reached over a unix socket.

@@ -53,7 +53,7 @@ record RequestToSend(
     } else if (length >= 0) {
       h.set(HttpHeaderNames.CONTENT_LENGTH, length);
     }
-    h.set(HttpHeaderNames.HOST, call.origin().authority());
+    h.set(HttpHeaderNames.HOST, call.origin().hostField());
     NettyFields.apply(h, call.patch());
     return of(
         new DefaultFullHttpRequest(
@@ -84,7 +84,7 @@ record RequestToSend(
       if (length >= 0) {
         words.field("content-length", length);
       }
-      words.field("host", call.origin().authority());
+      words.field("host", call.origin().hostField());
       r.lines().patched(words, call.patch());
       words.crlf();
       int n = content.readableBytes();

@@ -236,7 +236,7 @@ final class ServerConnection extends ChannelInboundHandlerAdapter {
     }
     String peer =
         ctx.channel().remoteAddress() instanceof InetSocketAddress a && a.getAddress() != null
-            ? a.getAddress().getHostAddress()
+            ? IpText.of(a.getAddress())
             : "";
     Request request =
         new Request(

@@ -29,7 +29,8 @@ import org.jspecify.annotations.Nullable;
  * A list, then a watch from the list's version on. A watch that ends, as each does after some minutes, is opened
  * anew where it has got to; when the API server has forgotten so far back (410 Gone), or it was quiet for too long
  * (a connection may be cut and nobody says so; a server that is well sends a bookmark each minute), all is listed
- * again. An API server that is away changes nothing of what was listed.
+ * again. One that has forgotten what it is asked for anew is in trouble. An API server that is away changes nothing
+ * of what was listed.
  */
 final class PodWatch {
   private static final Duration FIRST_PAUSE = Duration.ofSeconds(1);
@@ -43,6 +44,7 @@ final class PodWatch {
   private static final Duration OPEN = Duration.ofSeconds(2);
 
   private static final int MOST_UNOPENED = 2;
+  private static final int MOST_FORGOTTEN = 2;
 
   /// A list of nothing where there was something is asked for again after so long.
   private static final Duration DOUBT = Duration.ofSeconds(5);
@@ -76,6 +78,11 @@ final class PodWatch {
 
   /// Watches in a row that ended before they had said anything.
   private int unopened;
+
+  /// Lists, and watches, in a row for which it had forgotten too much, since one was open.
+  private int forgottenLists;
+
+  private int forgottenWatches;
 
   /// Whether the last list was of nothing, and not believed.
   private boolean doubted;
@@ -144,7 +151,7 @@ final class PodWatch {
   /// @param gone whether the API server is there and has only forgotten
   private void failed(String why, boolean gone) throws InterruptedException {
     version = null;
-    if (gone) {
+    if (gone && ++forgottenLists < MOST_FORGOTTEN) {
       Thread.sleep(pause);
       return;
     }
@@ -252,6 +259,8 @@ final class PodWatch {
   private void opened() {
     pause = FIRST_PAUSE;
     unopened = 0;
+    forgottenLists = 0;
+    forgottenWatches = 0;
     if (away != null) {
       away = null;
       changed.run();
@@ -262,7 +271,9 @@ final class PodWatch {
     if (e.gone()) {
       version = null;
     }
-    if (!open && !e.gone() && ++unopened >= MOST_UNOPENED) {
+    if (!open && e.gone() && ++forgottenWatches >= MOST_FORGOTTEN) {
+      failed("watches are refused: 410 Gone for what was just listed", false);
+    } else if (!open && !e.gone() && ++unopened >= MOST_UNOPENED) {
       String refused = refusal();
       String why = e.why() == null ? "closed" : ApiTrouble.said(e.why(), client.getMasterUrl());
       failed(

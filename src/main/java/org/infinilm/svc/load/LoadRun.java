@@ -38,6 +38,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.HdrHistogram.Histogram;
 import org.HdrHistogram.SingleWriterRecorder;
 import org.infinilm.svc.http.Header;
+import org.infinilm.svc.http.IpText;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.load.LoadSample.Outcome;
 import org.infinilm.svc.telemetry.Ticker;
@@ -193,7 +194,7 @@ public final class LoadRun implements AutoCloseable {
   private static String head(LoadOptions o) {
     StringBuilder b = new StringBuilder();
     b.append("POST ").append(o.endpoint()).append(" HTTP/1.1\r\nHost: ");
-    b.append(o.target().base().authority());
+    b.append(IpText.withoutZone(o.target().base().authority()));
     b.append("\r\nContent-Type: application/json\r\nAccept: */*\r\nUser-Agent: infini-bench\r\n");
     for (Header h : o.headers()) {
       b.append(h.name()).append(": ").append(h.value()).append("\r\n");

@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.http.Failure;
+import org.infinilm.svc.http.IpText;
 import org.jspecify.annotations.Nullable;
 
 /// The words of the Gateway API inference extension's endpoint-picker protocol (proposal 004), and
@@ -47,7 +48,8 @@ final class Gateway {
 
   private Gateway() {}
 
-  /// The endpoints that one may be chosen of, a list or a text with commas; null for all.
+  /// The endpoints that one may be chosen of, a list or a text with commas, each in its one text;
+  /// null for all.
   static @Nullable Set<String> subset(Metadata m) {
     Value v =
         m.getFilterMetadataOrDefault(HINT, Struct.getDefaultInstance()).getFieldsMap().get(SUBSET);
@@ -59,20 +61,21 @@ final class Gateway {
     for (Value one : all) {
       for (String e : one.getStringValue().split(",")) {
         if (!e.isBlank()) {
-          out.add(e.strip());
+          out.add(IpText.hostAndPort(e.strip()));
         }
       }
     }
     return out;
   }
 
-  /// Which endpoint has answered: what the metadata says, else Envoy's own attribute, where it is
-  /// configured; null when neither does.
+  /// Which endpoint has answered, in its one text: what the metadata says, else Envoy's own
+  /// attribute, where it is configured; null when neither does.
   static @Nullable String served(Metadata m, Map<String, Struct> attributes) {
     Value v =
         m.getFilterMetadataOrDefault(LB, Struct.getDefaultInstance()).getFieldsMap().get(SERVED);
     String told = v == null ? "" : v.getStringValue().strip();
-    return told.isEmpty() ? attribute(attributes, UPSTREAM) : told;
+    String by = told.isEmpty() ? attribute(attributes, UPSTREAM) : told;
+    return by == null ? null : IpText.hostAndPort(by);
   }
 
   private static @Nullable String attribute(Map<String, Struct> attributes, String name) {

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.registry.Lease.Probe;
 import org.jspecify.annotations.Nullable;
 import org.pcollections.TreePMap;
@@ -103,7 +104,7 @@ record Table(
     if (old != null
         && !e.entry().status().equals(Entry.RUNNING)
         && !old.entry().isOf(e.entry().incarnation())
-        && !old.entry().url().equals(e.entry().url())
+        && !BaseUrl.same(old.entry().url(), e.entry().url())
         && old.isHealthy(now)) {
       return others(old, now);
     }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Pattern;
+import org.infinilm.svc.http.IpText;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.RequestHead;
 import org.infinilm.svc.http.Response;
@@ -197,7 +198,7 @@ final class Access {
     }
     String bare = h.startsWith("[") && h.endsWith("]") ? h.substring(1, h.length() - 1) : h;
     try {
-      return InetAddress.ofLiteral(bare.replaceFirst("%.*", "")).getHostAddress();
+      return IpText.of(InetAddress.ofLiteral(bare.replaceFirst("%.*", "")));
     } catch (IllegalArgumentException noAddress) {
       return h;
     }

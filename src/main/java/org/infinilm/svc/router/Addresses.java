@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.infinilm.svc.http.BaseUrl;
+import org.infinilm.svc.http.IpText;
 import org.infinilm.svc.http.Origin;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -187,9 +188,10 @@ final class Addresses {
     }
     Set<String> now = new HashSet<>();
     for (InetAddress a : addresses) {
-      String literal = BaseUrl.bracketed(a.getHostAddress());
+      String text = IpText.of(a);
+      String literal = BaseUrl.bracketed(text);
       String at = s.known.url().replace("//" + host + ":", "//" + literal + ":");
-      Known one = s.known.one(a.getHostAddress(), at, s.url);
+      Known one = s.known.one(text, at, s.url);
       now.add(one.name());
       roster.fixed(one);
     }

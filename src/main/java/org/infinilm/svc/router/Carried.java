@@ -1,11 +1,12 @@
 package org.infinilm.svc.router;
 
+import io.netty.util.NetUtil;
 import java.net.Inet6Address;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Set;
 import org.infinilm.svc.http.Inbound;
+import org.infinilm.svc.http.IpText;
 import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.UpstreamEvents;
 import org.jspecify.annotations.Nullable;
@@ -18,12 +19,12 @@ public interface Carried extends Inbound {
   interface Served {
     /// Another one has answered: the first has failed on the request. Before the answer's head.
     ///
-    /// @param endpoint `ip:port`, as it was told
+    /// @param endpoint as [#endpoint] writes it
     /// @return who hears of the answer from now on; null for an endpoint that was not told
     @Nullable UpstreamEvents by(String endpoint);
   }
 
-  /// The endpoints (`ip:port`) among which one may be chosen; null for all.
+  /// The endpoints among which one may be chosen, as [#endpoint] writes them; null for all.
   @Nullable Set<String> subset();
 
   /// How many others than the chosen one are to be told at most.
@@ -37,15 +38,14 @@ public interface Carried extends Inbound {
   /// [org.infinilm.svc.http.Failure.Kind#PROXY_ANSWERED].
   int ownStatus();
 
-  /// An address as endpoints are written: `10.0.0.1:80`, `[2001:db8::1]:80`; null for one that is
-  /// none (a unix socket).
+  /// An address as endpoints are written: `10.0.0.1:80`, `[2001:db8::1]:80`, and as Envoy does it
+  /// with the number of a zone, `[fe80::1%2]:80`; null for one that is none (a unix socket).
   static @Nullable String endpoint(Origin of) {
     if (!(of.address() instanceof InetSocketAddress a) || a.getAddress() == null) {
       return null;
     }
-    InetAddress ip = a.getAddress();
-    return ip instanceof Inet6Address
-        ? "[" + ip.getHostAddress() + "]:" + a.getPort()
-        : ip.getHostAddress() + ":" + a.getPort();
+    return a.getAddress() instanceof Inet6Address six && six.getScopeId() != 0
+        ? "[" + NetUtil.toAddressString(six) + "%" + six.getScopeId() + "]:" + a.getPort()
+        : IpText.of(a);
   }
 }

@@ -5,6 +5,7 @@ import java.net.URI;
 import java.time.Duration;
 import java.util.List;
 import org.infinilm.svc.fleet.CacheType;
+import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Server;
@@ -230,7 +231,7 @@ public final class SimulatedInstance implements AutoCloseable {
 
   /// `http://host:port`.
   public URI url() {
-    return URI.create("http://" + options.host() + ":" + port);
+    return URI.create("http://" + BaseUrl.bracketed(options.host()) + ":" + port);
   }
 
   /// Generation requests taken, faulty ones included.

@@ -327,6 +327,9 @@ class BabysitterFaultIT extends BabysitterHarness {
         .containsEntry("url", "http://[::1]:" + port);
     URI own = URI.create("http://[::1]:" + (port + 1) + "/health");
     assertThat(http.get(own, Duration.ofSeconds(5)).status()).isEqualTo(200);
+    assertThat(http.get(own.resolve("/logs"), Duration.ofSeconds(5)).status())
+        .as("this machine asks")
+        .isEqualTo(200);
   }
 
   private static RegistryServer realRegistry() throws IOException {

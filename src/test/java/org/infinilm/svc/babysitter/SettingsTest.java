@@ -583,7 +583,10 @@ class SettingsTest {
         "::1,-,-,http://localhost:1,::1,::1,::1",
         "[::1],-,-,http://localhost:1,::1,::1,::1",
         "fd00::7,-,-,http://localhost:1,::,fd00::7,::1",
-        "::,-,fd00::7,http://localhost:1,::,fd00::7,::1"
+        "::,-,fd00::7,http://localhost:1,::,fd00::7,::1",
+        "0:0:0:0:0:0:0:1,-,-,http://localhost:1,::1,::1,::1",
+        "0:0:0:0:0:0:0:0,-,FD00:0::7,http://localhost:1,::,fd00::7,::1",
+        "0.0.0.0,-,-,http://[0:0:0:0:0:0:0:1]:1,0.0.0.0,127.0.0.1,127.0.0.1"
       })
   void aWildcardIsNeverAdvertised(
       @org.jspecify.annotations.Nullable String host,

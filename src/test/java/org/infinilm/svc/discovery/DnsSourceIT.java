@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 /// asserted of time.
 class DnsSourceIT {
   private final Heard heard = new Heard();
+  private volatile ResolvConf conf = ResolvConf.NONE;
   private NameServer server;
   private DnsSource source;
 
@@ -31,10 +32,12 @@ class DnsSourceIT {
     server.close();
   }
 
-  private void open(String spec) throws Exception {
+  private void open(String spec, String... search) throws Exception {
+    conf = new ResolvConf(List.of(search), 5);
     source =
         new DnsSource(
-            (SourceSpec.Dns) SourceSpec.list(spec + ",server=" + server.at(), "x").getFirst());
+            (SourceSpec.Dns) SourceSpec.list(spec + ",server=" + server.at(), "x").getFirst(),
+            () -> conf);
   }
 
   private Duration look() throws InterruptedException {
@@ -245,7 +248,7 @@ class DnsSourceIT {
 
   @Test
   void thatOneFamilyIsGoneIsBelievedWhenItIsSaidTwice() throws Exception {
-    String six = "http://llm.example:80 at 2001:db8:0:0:0:0:0:1";
+    String six = "http://llm.example:80 at 2001:db8::1";
     String four = "http://llm.example:80 at 10.0.0.1";
     server.addresses("llm.example", 60, "10.0.0.1", "2001:db8::1");
     open("dns:llm.example");
@@ -284,7 +287,7 @@ class DnsSourceIT {
     assertThat(heard.urls()).isEmpty();
     server.addresses("llm.example", 60, "2001:db8::1");
     look();
-    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 2001:db8:0:0:0:0:0:1");
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 2001:db8::1");
   }
 
   @Test
@@ -301,8 +304,7 @@ class DnsSourceIT {
     look();
     assertThat(heard.urls())
         .containsExactly(
-            "http://a.example:80 at 2001:db8:0:0:0:0:0:1",
-            "http://a.example:81 at 2001:db8:0:0:0:0:0:1");
+            "http://a.example:80 at 2001:db8::1", "http://a.example:81 at 2001:db8::1");
   }
 
   @Test
@@ -413,5 +415,113 @@ class DnsSourceIT {
     look();
     assertThat(heard.last()).isEmpty();
     assertThat(heard.troubles()).hasSize(3);
+  }
+
+  /// As in a pod: many dots before a name is taken as it is.
+  @Test
+  void aDomainThatFailsHidesNoName() throws Exception {
+    server.says("llm.example.broken.test", DnsResponseCode.SERVFAIL);
+    server.addresses("llm.example", 60, "10.0.0.1");
+    open("dns:llm.example", "ns.svc.test", "broken.test");
+    assertThat(look()).isEqualTo(Duration.ofSeconds(60));
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 10.0.0.1");
+    assertThat(heard.troubles()).isEmpty();
+    server.addresses("llm.example", 60, "2001:db8::1");
+    look();
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 2001:db8::1");
+  }
+
+  @Test
+  void aDomainThatFailsHidesNoService() throws Exception {
+    server.says("_http._tcp.llm.example.broken.test", DnsResponseCode.REFUSED);
+    server.services("_http._tcp.llm.example", 30, "0 5 80 a.example");
+    server.addresses("a.example", 20, "10.0.0.1");
+    open("dns+srv:_http._tcp.llm.example", "broken.test");
+    assertThat(look()).isEqualTo(Duration.ofSeconds(20));
+    assertThat(heard.urls()).containsExactly("http://a.example:80 at 10.0.0.1");
+  }
+
+  @Test
+  void thatANameIsInNoDomainIsNotSaidWhileOneFails() throws Exception {
+    server.addresses("llm.example", 60, "10.0.0.1");
+    server.says("llm.example.broken.test", DnsResponseCode.SERVFAIL);
+    open("dns:llm.example", "broken.test", "empty.test");
+    look();
+    server.addresses("llm.example", 60);
+    look();
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 10.0.0.1");
+    assertThat(heard.troubles()).hasSize(1);
+    assertThat(heard.troubles().getFirst())
+        .startsWith("llm.example.broken.test.: name server " + server.at() + " says SERVFAIL");
+    server.says("llm.example.broken.test", DnsResponseCode.NOERROR);
+    look();
+    look();
+    assertThat(heard.urls()).isEmpty();
+  }
+
+  /// Another server of that name, in a domain behind it, is not meant.
+  @Test
+  void aDomainThatFailsIsNotLookedPastWhereTheNameWasLast() throws Exception {
+    server.addresses("llm.near.test", 60, "10.0.0.1");
+    server.addresses("llm.far.test", 60, "10.9.9.9");
+    open("dns:llm", "near.test", "far.test");
+    look();
+    for (int k = 0; k < 2; k++) {
+      server.says("llm.near.test", DnsResponseCode.SERVFAIL);
+      look();
+      look();
+      assertThat(heard.urls()).containsExactly("http://llm:80 at 10.0.0.1");
+      assertThat(heard.troubles()).hasSize(1).first().asString().startsWith("llm.near.test.: ");
+      server.says("llm.near.test", DnsResponseCode.NOERROR);
+      look();
+      assertThat(heard.troubles()).isEmpty();
+    }
+    server.addresses("llm.near.test", 60);
+    look();
+    assertThat(heard.urls())
+        .as("it is said not to be there")
+        .containsExactly("http://llm:80 at 10.9.9.9");
+    server.says("llm.near.test", DnsResponseCode.SERVFAIL);
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm:80 at 10.9.9.9");
+    assertThat(heard.troubles()).isEmpty();
+  }
+
+  @Test
+  void whereIpv6WasLastIsNotLookedPastEither() throws Exception {
+    server.addresses("llm.near.test", 60, "2001:db8::1");
+    server.addresses("llm.far.test", 60, "2001:db8::9");
+    open("dns:llm", "near.test", "far.test");
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm:80 at 2001:db8::1");
+    server.says("llm.near.test", DnsResponseCode.SERVFAIL);
+    look();
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm:80 at 2001:db8::1");
+    assertThat(heard.troubles()).hasSize(1).first().asString().startsWith("llm.near.test.: ");
+  }
+
+  /// A start at which the first family cannot be told.
+  @Test
+  void ipv6DoesNotCountWhileIpv4IsNotKnown() throws Exception {
+    server.addresses("llm.example", 60, "10.0.0.1", "2001:db8::1");
+    server.says("llm.example", DnsResponseCode.SERVFAIL);
+    open("dns:llm.example", "a.test");
+    look();
+    assertThat(heard.times()).isZero();
+    assertThat(server.asked()).doesNotContain("udp llm.example. AAAA");
+  }
+
+  @Test
+  void domainsAreReadAnew() throws Exception {
+    server.addresses("llm.new.test", 60, "10.0.0.1");
+    open("dns:llm", "old.test");
+    look();
+    assertThat(heard.urls()).isEmpty();
+    conf = new ResolvConf(List.of("new.test"), 5);
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm:80 at 10.0.0.1");
   }
 }

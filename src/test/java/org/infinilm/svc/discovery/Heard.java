@@ -6,6 +6,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 /// What a source said.
 public final class Heard implements Source.Listener {
   private final List<List<Found>> lists = new CopyOnWriteArrayList<>();
+  private final List<String> everTroubles = new CopyOnWriteArrayList<>();
   private volatile List<String> troubles = List.of();
 
   @Override
@@ -15,11 +16,17 @@ public final class Heard implements Source.Listener {
 
   @Override
   public void troubles(List<String> all) {
+    everTroubles.addAll(all);
     troubles = List.copyOf(all);
   }
 
   public List<String> troubles() {
     return troubles;
+  }
+
+  /// All that was ever wrong.
+  public List<String> everTroubles() {
+    return List.copyOf(everTroubles);
   }
 
   /// How often something was listed.

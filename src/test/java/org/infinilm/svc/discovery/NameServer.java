@@ -48,6 +48,7 @@ public final class NameServer implements AutoCloseable {
   private final List<String> asked = new CopyOnWriteArrayList<>();
   private final Channel udp;
   private final Channel tcp;
+  private final Map<String, DnsResponseCode> codes = new ConcurrentHashMap<>();
   private volatile DnsResponseCode code = DnsResponseCode.NOERROR;
   private volatile boolean silent;
   private volatile int mostOverUdp = 20;
@@ -154,6 +155,11 @@ public final class NameServer implements AutoCloseable {
     code = always;
   }
 
+  /// What it answers to every question for one name; NOERROR to say what it knows.
+  public void says(String name, DnsResponseCode always) {
+    codes.put(NameServers.canonical(name), always);
+  }
+
   public void silent(boolean on) {
     silent = on;
   }
@@ -190,9 +196,10 @@ public final class NameServer implements AutoCloseable {
     to.addRecord(DnsSection.QUESTION, new DefaultDnsQuestion(q.name(), q.type()));
     to.setRecursionAvailable(true);
     List<Held> held = names.get(NameServers.canonical(q.name()));
-    if (!code.equals(DnsResponseCode.NOERROR) || held == null) {
+    DnsResponseCode says = codes.getOrDefault(NameServers.canonical(q.name()), code);
+    if (!says.equals(DnsResponseCode.NOERROR) || held == null) {
       to.setCode(
-          held == null && code.equals(DnsResponseCode.NOERROR) ? DnsResponseCode.NXDOMAIN : code);
+          held == null && says.equals(DnsResponseCode.NOERROR) ? DnsResponseCode.NXDOMAIN : says);
       return;
     }
     int n = 0;

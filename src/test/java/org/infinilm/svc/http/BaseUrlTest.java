@@ -62,7 +62,10 @@ class BaseUrlTest {
     "h.example., http://h.example.:80",
     "::1, http://[::1]:80",
     "fe80::1/v1, http://[fe80::1]:80",
-    "[::1]:9, http://[::1]:9"
+    "[::1]:9, http://[::1]:9",
+    "0:0:0:0:0:0:0:1, http://[::1]:80",
+    "https://[2001:DB8:0:0::A]:9/v1, https://[2001:db8::a]:9",
+    "[::ffff:10.0.0.1]:9, http://10.0.0.1:9"
   })
   void whatPeopleTypeIsRead(String text, String url) {
     assertThat(BaseUrl.typed(text)).as(text).hasToString(url);
@@ -79,6 +82,42 @@ class BaseUrlTest {
   void aUrlReadsBackAsItWasGiven() {
     assertThat(parse("https://h:8443/a/v1/")).hasToString("https://h:8443/a/v1");
     assertThat(parse("http://h").toString()).isEqualTo("http://h:80");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "http://[::1]:1, http://[0:0:0:0:0:0:0:1]:1, true",
+    "http://[2001:db8::1]:1/v1, http://[2001:DB8:0::1]:1/v1/, true",
+    "http://h, http://h:80/, true",
+    "x, x, true",
+    "x, y, false",
+    "http://[::1]:1, http://[::2]:1, false",
+    "http://[::1]:1, http://[::1]:2, false",
+    "http://[::1]:1, https://[::1]:1, false",
+    "http://[::1]:1, x, false",
+  })
+  void onePlaceIsOneHoweverItIsWritten(String a, String b, boolean same) {
+    assertThat(BaseUrl.same(a, b)).isEqualTo(same);
+    assertThat(BaseUrl.same(b, a)).isEqualTo(same);
+  }
+
+  /// Connections are kept, and servers known, by these.
+  @Test
+  void anAddressOfIpv6IsOneOriginHoweverItIsWritten() throws Exception {
+    InetAddress a = InetAddress.getByName("2001:db8::1");
+    Origin one = Origin.of(parse("http://[2001:db8::1]:80"), a, null);
+    assertThat(one).isEqualTo(Origin.of(parse("http://[2001:DB8:0:0:0:0:0:1]:80"), a, null));
+    assertThat(one.server()).isEqualTo("[2001:db8::1]:80");
+    assertThat(one.authority()).isEqualTo("[2001:db8::1]:80");
+  }
+
+  /// Interfaces tell servers of one address apart; servers know nothing of them.
+  @Test
+  void aZoneStaysInTheAuthorityAndOutOfTheHostField() throws Exception {
+    InetAddress a = InetAddress.getByName("fe80::1");
+    Origin one = Origin.of(parse("http://[fe80::1%4]:80"), a, null);
+    assertThat(one).isNotEqualTo(Origin.of(parse("http://[fe80::1%5]:80"), a, null));
+    assertThat(one.hostField()).isEqualTo("[fe80::1]:80");
   }
 
   /// Connections are kept apart by what makes them safe.

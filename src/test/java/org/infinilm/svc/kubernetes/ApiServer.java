@@ -24,6 +24,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /// As much of an API server as lists and watches pods over HTTP, and does what real ones do when
@@ -47,6 +48,7 @@ public final class ApiServer implements AutoCloseable {
   private volatile boolean listsNothing;
   private volatile @Nullable String refusedNamespace;
   private volatile boolean goneAsStatus;
+  private final AtomicInteger forgottenLists = new AtomicInteger();
 
   public ApiServer() throws IOException {
     server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
@@ -145,6 +147,17 @@ public final class ApiServer implements AutoCloseable {
     goneAsStatus = asStatus;
   }
 
+  /// It knows nothing any more where a watch is to begin, whatever it has listed.
+  synchronized void forgetsAlways(boolean on) {
+    oldest = on ? Long.MAX_VALUE : 0;
+    goneAsStatus = true;
+  }
+
+  /// The next lists are answered by 410, as those that go on too late.
+  void forgetsLists(int next) {
+    forgottenLists.set(next);
+  }
+
   /// The status of all answers, or 0.
   public void refuses(int status) {
     refuses = status;
@@ -236,6 +249,9 @@ public final class ApiServer implements AutoCloseable {
           out,
           refuses == 0 ? 403 : refuses,
           status(refuses == 0 ? 403 : refuses, "pods is forbidden"));
+    }
+    if (!watch && forgottenLists.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
+      return whole(out, 410, status(410, "the continue token is too old"));
     }
     if (!watch) {
       List<Pod> all = new ArrayList<>();

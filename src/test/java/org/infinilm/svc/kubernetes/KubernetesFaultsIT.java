@@ -128,6 +128,65 @@ class KubernetesFaultsIT {
     }
   }
 
+  /// A continue token that has expired, say.
+  @Test
+  void aListThatIsForgottenOnceIsNobodysTrouble() throws Exception {
+    open();
+    for (String name : List.of("c", "d")) {
+      await().atMost(SOON).until(() -> !api.watches().isEmpty());
+      api.forgetsLists(1);
+      api.missedAndForgotten(true, () -> api.put(Pods.ready(name, "10.0.0.3", 0)));
+      await().atMost(SOON).until(() -> names().contains(name));
+      // a watch that is open has said something
+      api.put(Pods.ready(name + "-next", "10.0.0.4", 0));
+      await().atMost(SOON).until(() -> names().contains(name + "-next"));
+    }
+    assertThat(heard.everTroubles()).isEmpty();
+  }
+
+  @Test
+  void listsThatAreForgottenAgainAndAgainAreNamed() throws Exception {
+    api.forgetsLists(Integer.MAX_VALUE);
+    source =
+        KubernetesSource.open(
+            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
+            f -> {},
+            KubernetesSource.watched(
+                new ConfigBuilder()
+                    .withAutoConfigure(false)
+                    .withMasterUrl(api.url())
+                    .withNamespace("llm")),
+            Duration.ofMinutes(2));
+    source.start(heard);
+    await().atMost(SOON).until(() -> !heard.troubles().isEmpty());
+    assertThat(heard.troubles()).containsExactly("pods of llm: the continue token is too old");
+    assertThat(heard.times()).as("that is no list of nothing").isZero();
+    api.forgetsLists(0);
+    found("a", "b");
+    await().atMost(SOON).until(() -> heard.troubles().isEmpty());
+    await().atMost(SOON).until(() -> !api.watches().isEmpty());
+    api.forgetsLists(Integer.MAX_VALUE);
+    api.missedAndForgotten(true, () -> api.put(Pods.ready("c", "10.0.0.3", 0)));
+    await().atMost(SOON).until(() -> !heard.troubles().isEmpty());
+    assertThat(names()).containsExactly("a", "b");
+    api.forgetsLists(0);
+    found("a", "b", "c");
+  }
+
+  @Test
+  void watchesThatAreForgottenAgainAndAgainAreNamedAndListsGoOn() throws Exception {
+    open();
+    api.forgetsAlways(true);
+    api.cut();
+    await().atMost(SOON).until(() -> !heard.troubles().isEmpty());
+    assertThat(heard.troubles())
+        .containsExactly("pods of llm: watches are refused: 410 Gone for what was just listed");
+    api.put(Pods.ready("c", "10.0.0.3", 0));
+    found("a", "b", "c");
+    api.forgetsAlways(false);
+    await().atMost(SOON).until(() -> heard.troubles().isEmpty());
+  }
+
   @Test
   void whatIsSaidTwiceOrOutOfOrderChangesNothing() throws Exception {
     open();

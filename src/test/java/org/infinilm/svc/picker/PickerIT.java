@@ -77,9 +77,13 @@ class PickerIT {
   }
 
   private Server instance() throws IOException {
+    return instance("127.0.0.1");
+  }
+
+  private Server instance(String host) throws IOException {
     Server s =
         Server.start(
-            Server.Options.at("127.0.0.1", 0),
+            Server.Options.at(host, 0),
             r ->
                 r.path().equals("/v1/models")
                     ? Response.json(
@@ -263,6 +267,20 @@ class PickerIT {
     Stage empty = stage();
     empty.send(hinted(""));
     assertThat(status(empty.reply(0))).isEqualTo(503);
+  }
+
+  @Test
+  void aSubsetOfIpv6BoundsTheChoiceHoweverItIsWritten() throws Exception {
+    Server a = instance();
+    int port = instance("::1").port();
+    String b = "[::1]:" + port;
+    start(List.of(told(a, "a", "paged"), "http://" + b + ",name=b,cache_type=paged"));
+    for (String hint : List.of(b, "[0:0:0:0:0:0:0:1]:" + port, b, "[0::1]:" + port)) {
+      Stage s = stage();
+      s.send(hinted(hint));
+      assertThat(Stage.destination(s.reply(0))).as(hint).isEqualTo(b);
+      s.resets();
+    }
   }
 
   private static ProcessingRequest.Builder hinted(String endpoints) {

@@ -16,12 +16,17 @@ import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse;
 import io.envoyproxy.envoy.service.ext_proc.v3.ProcessingResponse.ResponseCase;
 import io.grpc.Status;
 import io.netty.buffer.Unpooled;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.infinilm.svc.http.Failure;
+import org.infinilm.svc.http.Origin;
 import org.infinilm.svc.http.Response;
+import org.infinilm.svc.router.Carried;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -37,7 +42,7 @@ class ProcessingTest extends ProcessingRig {
       assertThat(s.came).isEmpty();
       s.body(text.substring(100_000), true);
       ProcessingResponse head = s.reply(0);
-      String list = "10.0.0.1:80,10.0.0.2:80,[2001:db8:0:0:0:0:0:1]:80";
+      String list = "10.0.0.1:80,10.0.0.2:80,[2001:db8::1]:80";
       assertThat(Stage.destination(head)).isEqualTo(list);
       assertThat(Stage.metadataDestination(head)).isEqualTo(list);
       assertThat(head.getRequestHeaders().getResponse().getClearRouteCache()).isTrue();
@@ -414,6 +419,40 @@ class ProcessingTest extends ProcessingRig {
       s.answerOf("10.0.0.2:80", 200).replies(3);
       assertThat(room.heard).containsExactly("choose 2", "served 10.0.0.2:80", "answered 200");
     }
+  }
+
+  @Test
+  void anAddressOfIpv6IsOneHoweverItIsWritten() {
+    String said = "[2001:DB8:0:0:0:0:0:1]:80";
+    String one = "[2001:db8::1]:80";
+    String key = "x-gateway-destination-endpoint-subset";
+    Metadata hint =
+        Metadata.newBuilder()
+            .putFilterMetadata("envoy.lb.subset_hint", Stage.text(key, said + "," + one))
+            .build();
+    assertThat(Gateway.subset(hint)).containsExactly(one);
+    Metadata served =
+        Metadata.newBuilder()
+            .putFilterMetadata(
+                "envoy.lb", Stage.text("x-gateway-destination-endpoint-served", said))
+            .build();
+    assertThat(Gateway.served(served, Map.of())).isEqualTo(one);
+    assertThat(
+            Gateway.served(
+                Metadata.getDefaultInstance(), Map.of("x", Stage.text("upstream.address", said))))
+        .isEqualTo(one);
+  }
+
+  /// As Envoy 1.40 shows its hosts: `/clusters`, `upstream.address`.
+  @Test
+  void endpointsAreWrittenAsEnvoyWritesThem() throws Exception {
+    assertThat(Carried.endpoint(at("10.0.0.1", 80))).isEqualTo("10.0.0.1:80");
+    assertThat(Carried.endpoint(at("0:0:0:0:0:0:0:1", 80))).isEqualTo("[::1]:80");
+    InetAddress zoned =
+        Inet6Address.getByAddress(null, InetAddress.getByName("fe80::1").getAddress(), 4);
+    assertThat(Carried.endpoint(new Origin(new InetSocketAddress(zoned, 80), "h:80", "")))
+        .isEqualTo("[fe80::1%4]:80");
+    assertThat(Carried.endpoint(Origin.unix("/x"))).isNull();
   }
 
   @Test

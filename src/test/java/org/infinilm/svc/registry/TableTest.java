@@ -319,6 +319,21 @@ class TableTest {
     assertThat(lease(taken, "a").entry().port()).as("who serves takes it").isEqualTo(2);
   }
 
+  /// As a babysitter of an earlier version wrote its IPv6 address.
+  @Test
+  void anAddressOfIpv6IsOneHoweverItIsWritten() {
+    String was = "http://[2001:db8:0:0:0:0:0:1]:1";
+    String is = "http://[2001:db8::1]:1";
+    Table t =
+        after(
+            0,
+            new Event.Register(new Entry("a", "h", 1, "h", was, "running", Map.of(), null, "A")));
+    Entry next = new Entry("a", "h", 1, "h", is, "loading", Map.of(), null, "B");
+    Table.Step taken = t.apply(new Event.Register(next), at(1));
+    assertThat(taken.holder()).isNull();
+    assertThat(lease(taken.next(), "a").entry()).isEqualTo(next);
+  }
+
   /// A babysitter that was killed and started again: its server loads, or sleeps until a request
   /// comes.
   @Test

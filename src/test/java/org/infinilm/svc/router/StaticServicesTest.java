@@ -184,6 +184,15 @@ class StaticServicesTest {
     assertThat(instance("http://[::1]:8000").url()).isEqualTo("http://[::1]:8000");
   }
 
+  @Test
+  void anAddressOfIpv6IsOneInstanceHoweverItIsWritten() throws Exception {
+    Known one = instance("http://[2001:db8::1]:8000");
+    Known other = instance("http://[2001:0DB8:0:0:0:0:0:1]:8000");
+    assertThat(one.name()).isEqualTo("[2001:db8::1]:8000");
+    assertThat(other).isEqualTo(one);
+    assertThat(other.sameIncarnation(one)).isTrue();
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',
