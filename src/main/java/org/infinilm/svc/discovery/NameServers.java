@@ -9,6 +9,7 @@ import io.netty.channel.socket.nio.NioDatagramChannel;
 import io.netty.channel.socket.nio.NioSocketChannel;
 import io.netty.handler.codec.dns.DefaultDnsQuestion;
 import io.netty.handler.codec.dns.DefaultDnsRecordDecoder;
+import io.netty.handler.codec.dns.DnsQuestion;
 import io.netty.handler.codec.dns.DnsRawRecord;
 import io.netty.handler.codec.dns.DnsRecord;
 import io.netty.handler.codec.dns.DnsRecordType;
@@ -70,6 +71,13 @@ final class NameServers implements AutoCloseable {
 
   private final EventLoopGroup loop;
   private final DnsNameResolver resolver;
+
+  /// Asks without EDNS.
+  private final DnsNameResolver plain;
+
+  /// Servers that know no EDNS.
+  private final Set<InetSocketAddress> old = new HashSet<>();
+
   private final @Nullable InetSocketAddress only;
   private final Supplier<ResolvConf> conf;
 
@@ -84,13 +92,18 @@ final class NameServers implements AutoCloseable {
     loop =
         new MultiThreadIoEventLoopGroup(
             1, new DefaultThreadFactory("name-servers", true), NioIoHandler.newFactory());
-    resolver =
-        new DnsNameResolverBuilder(loop.next())
-            .datagramChannelType(NioDatagramChannel.class)
-            .socketChannelType(NioSocketChannel.class)
-            .queryTimeoutMillis(TIMEOUT_MILLIS)
-            .maxPayloadSize(MOST_PAYLOAD_BYTES)
-            .build();
+    resolver = resolver(true);
+    plain = resolver(false);
+  }
+
+  private DnsNameResolver resolver(boolean edns) {
+    return new DnsNameResolverBuilder(loop.next())
+        .datagramChannelType(NioDatagramChannel.class)
+        .socketChannelType(NioSocketChannel.class)
+        .queryTimeoutMillis(TIMEOUT_MILLIS)
+        .maxPayloadSize(MOST_PAYLOAD_BYTES)
+        .optResourceEnabled(edns)
+        .build();
   }
 
   private static InetSocketAddress address(String server) {
@@ -180,6 +193,36 @@ final class NameServers implements AutoCloseable {
     return List.copyOf(out);
   }
 
+  /// Asks once, or a second time without EDNS where the server does not know it (RFC 6891, section 7);
+  /// that is remembered.
+  private Future<AddressedEnvelope<DnsResponse, InetSocketAddress>> query(
+      InetSocketAddress server, DnsQuestion question) throws InterruptedException {
+    if (old.contains(server)) {
+      return plain.query(server, question).await();
+    }
+    Future<AddressedEnvelope<DnsResponse, InetSocketAddress>> first =
+        resolver.query(server, question).await();
+    if (!first.isSuccess() || !mayMeanEdns(first.getNow().content().code())) {
+      return first;
+    }
+    Future<AddressedEnvelope<DnsResponse, InetSocketAddress>> second =
+        plain.query(server, question).await();
+    if (!second.isSuccess()) {
+      return first;
+    }
+    if (mayMeanEdns(second.getNow().content().code())) {
+      second.getNow().release();
+      return first;
+    }
+    first.getNow().release();
+    old.add(server);
+    return second;
+  }
+
+  private static boolean mayMeanEdns(DnsResponseCode code) {
+    return code.equals(DnsResponseCode.FORMERR) || code.equals(DnsResponseCode.NOTIMP);
+  }
+
   /// Follows aliases, where the server leaves that to who asks.
   private Answer askOne(InetSocketAddress server, String name, DnsRecordType type)
       throws InterruptedException {
@@ -187,8 +230,7 @@ final class NameServers implements AutoCloseable {
     String asked = name;
     for (int k = 0; k <= MOST_ALIASES; k++) {
       Future<AddressedEnvelope<DnsResponse, InetSocketAddress>> f =
-          resolver.query(server, new DefaultDnsQuestion(asked, type));
-      f.await();
+          query(server, new DefaultDnsQuestion(asked, type));
       if (!f.isSuccess()) {
         return Answer.failed(asked + ": name server " + shown(server) + " does not answer");
       }
@@ -308,6 +350,7 @@ final class NameServers implements AutoCloseable {
   @Override
   public void close() {
     resolver.close();
+    plain.close();
     loop.shutdownGracefully(0, 1, TimeUnit.SECONDS);
   }
 }

@@ -10,6 +10,8 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Against a name server on loopback. Looks are made by hand: what a look says to wait is what is
 /// asserted of time.
@@ -68,6 +70,38 @@ class DnsSourceIT {
     await().atMost(Duration.ofSeconds(20)).until(() -> heard.urls().size() == 1);
     server.addresses("llm.example", 1, "10.0.0.1", "10.0.0.2");
     await().atMost(Duration.ofSeconds(20)).until(() -> heard.urls().size() == 2);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 4})
+  void aServerThatKnowsNoEdnsIsAskedWithoutItFromThenOn(int code) throws Exception {
+    server.saysToEdns(DnsResponseCode.valueOf(code));
+    server.addresses("llm.example", 7, "10.0.0.1");
+    open("dns:llm.example");
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm.example:80 at 10.0.0.1");
+    assertThat(heard.troubles()).isEmpty();
+    server.addresses("llm.example", 7, "10.0.0.1", "10.0.0.2");
+    server.mostOverUdp(1);
+    int before = server.asked().size();
+    look();
+    assertThat(heard.urls()).hasSize(2);
+    assertThat(server.asked().subList(before, server.asked().size()))
+        .containsExactly("udp llm.example. A", "tcp llm.example. A");
+  }
+
+  @Test
+  void aServerThatUnderstandsNothingIsNamed() throws Exception {
+    server.says(DnsResponseCode.FORMERR);
+    open("dns:llm.example");
+    look();
+    assertThat(heard.troubles()).singleElement().asString().contains("says FormErr");
+    server.says(DnsResponseCode.NOERROR);
+    server.addresses("llm.example", 7, "10.0.0.1");
+    int before = server.asked().size();
+    look();
+    assertThat(heard.urls()).hasSize(1);
+    assertThat(server.asked()).as("with EDNS, as before").hasSize(before + 1);
   }
 
   @Test

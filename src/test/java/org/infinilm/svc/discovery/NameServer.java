@@ -52,6 +52,7 @@ public final class NameServer implements AutoCloseable {
   private volatile DnsResponseCode code = DnsResponseCode.NOERROR;
   private volatile boolean silent;
   private volatile int mostOverUdp = 20;
+  private volatile DnsResponseCode toEdns = DnsResponseCode.NOERROR;
 
   public NameServer() throws Exception {
     tcp =
@@ -160,6 +161,11 @@ public final class NameServer implements AutoCloseable {
     codes.put(NameServers.canonical(name), always);
   }
 
+  /// What it answers to every question with EDNS from now on, as one that does not know it.
+  public void saysToEdns(DnsResponseCode always) {
+    toEdns = always;
+  }
+
   public void silent(boolean on) {
     silent = on;
   }
@@ -195,6 +201,10 @@ public final class NameServer implements AutoCloseable {
     asked.add((overTcp ? "tcp " : "udp ") + q.name() + " " + q.type().name());
     to.addRecord(DnsSection.QUESTION, new DefaultDnsQuestion(q.name(), q.type()));
     to.setRecursionAvailable(true);
+    if (query.count(DnsSection.ADDITIONAL) > 0 && !toEdns.equals(DnsResponseCode.NOERROR)) {
+      to.setCode(toEdns);
+      return;
+    }
     List<Held> held = names.get(NameServers.canonical(q.name()));
     DnsResponseCode says = codes.getOrDefault(NameServers.canonical(q.name()), code);
     if (!says.equals(DnsResponseCode.NOERROR) || held == null) {

@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.net.URI;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
 import org.junit.jupiter.api.AfterEach;
@@ -79,6 +82,43 @@ class RegistryClientIT {
           .isInstanceOf(IOException.class)
           .hasMessageContaining("status 503");
       assertThat(asked).hasValue(2);
+    }
+  }
+
+  /// Its stream stays while other calls go to the next one.
+  @Test
+  void theRegistryWhoseStreamEndsIsNamedWhoeverIsAskedMeanwhile() throws Exception {
+    CountDownLatch follows = new CountDownLatch(1);
+    CountDownLatch ends = new CountDownLatch(1);
+    Map<String, Object> table = Map.of("version", "v-1", "services", List.of());
+    try (Server first =
+            Server.start(
+                Server.Options.at("127.0.0.1", 0),
+                r -> {
+                  if (!r.path().equals("/watch")) {
+                    return Response.json(503, Map.of());
+                  }
+                  if (r.query("since").isEmpty()) {
+                    return Response.json(200, table);
+                  }
+                  return Response.stream(
+                      200,
+                      Headers.of("content-type", "text/event-stream"),
+                      _ -> {
+                        follows.countDown();
+                        ends.await();
+                        throw new IOException("ends");
+                      });
+                });
+        Server second = server(200)) {
+      RegistryClient c = client(first, second);
+      Watch w = c.watch(null, Duration.ZERO);
+      assertThat(c.watch(w.version(), Duration.ZERO)).isEqualTo(w);
+      follows.await();
+      assertThat(c.heartbeat("x", null)).as("at the second").isTrue();
+      ends.countDown();
+      assertThatThrownBy(() -> c.watch(w.version(), Duration.ofSeconds(30)))
+          .hasMessageContaining("registry http://127.0.0.1:" + first.port() + ": ");
     }
   }
 
