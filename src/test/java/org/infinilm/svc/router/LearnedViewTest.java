@@ -85,6 +85,7 @@ class LearnedViewTest {
             waited,
             1,
             1,
+            1,
             0.3,
             0.3,
             true,
