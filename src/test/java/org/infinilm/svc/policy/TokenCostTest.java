@@ -115,7 +115,9 @@ class TokenCostTest {
     c.recall(Recalled.of(before(file(source))), NOW);
     assertThat(c.isKnown()).isTrue();
     for (int n : new int[] {1, 4, 8}) {
-      assertThat(c.tokenNanos(SHORT, (double) (n * SHORT), n) / (BASE_NANOS + (double) n * ANSWER_NANOS))
+      assertThat(
+              c.tokenNanos(SHORT, (double) (n * SHORT), n)
+                  / (BASE_NANOS + (double) n * ANSWER_NANOS))
           .as("%s at once", n)
           .isBetween(0.85, 1.3);
     }
@@ -139,7 +141,9 @@ class TokenCostTest {
         .isBetween(0.85, 1.3);
     own.told(List.of(recalled), of, NOW);
     for (int n : new int[] {1, 8}) {
-      assertThat(foretold(own, SHORT, (double) (n * SHORT), n) / (BASE_NANOS + (double) n * ANSWER_NANOS))
+      assertThat(
+              foretold(own, SHORT, (double) (n * SHORT), n)
+                  / (BASE_NANOS + (double) n * ANSWER_NANOS))
           .as("%s at once", n)
           .isBetween(0.8, 1.25);
     }
