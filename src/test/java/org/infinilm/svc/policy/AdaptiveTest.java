@@ -115,6 +115,22 @@ class AdaptiveTest {
         .isEqualTo(Reason.LEARNED);
   }
 
+  /// It was in line itself, and has the next place: those that still stand there are behind it.
+  @Test
+  void whoHasItsPlaceIsNotForetoldTheLineBehindIt() {
+    Adaptive p = taught();
+    Samples.Desk busy =
+        new Samples.Desk(1_000_000_000_000L) {
+          @Override
+          public int waiting(int slot) {
+            return 6;
+          }
+        };
+    Ask waited = ask(500, 0, 0).waited(3_000_000_000L);
+    double first = p.foretell(waited, "m", STATIC, busy).firstNanos();
+    assertThat(first).isEqualTo(p.foretell(waited, "m", STATIC, new Desk()).firstNanos());
+  }
+
   @Test
   void aLongPromptDoesNotStallAnswersWhileAnotherPlaceIsIdle() {
     Adaptive p = taught();
