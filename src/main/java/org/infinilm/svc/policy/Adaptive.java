@@ -69,6 +69,7 @@ final class Adaptive implements Policy {
     final Crossing crossing;
     final Trials trials;
     final Cuts cuts;
+    final Arrivals arrivals;
     volatile Fits fits = Fits.FIRST;
 
     /// Lengths of prompts, by kind of text; replaced as a whole.
@@ -96,6 +97,7 @@ final class Adaptive implements Policy {
       crossing = new Crossing();
       trials = new Trials();
       cuts = new Cuts();
+      arrivals = new Arrivals();
       prefixes = new Prefixes(homes, name);
       paged.beside(statics);
       statics.beside(paged);
@@ -109,6 +111,7 @@ final class Adaptive implements Policy {
       crossing = kin.crossing;
       trials = kin.trials;
       cuts = own.cuts;
+      arrivals = kin.arrivals;
       prefixes = own.prefixes;
     }
 
@@ -274,11 +277,16 @@ final class Adaptive implements Policy {
     List<Instance> closely = now.size() <= LOOKED_AT ? now : nearest(now, e, m, load, home);
     List<Forecast.Part> parts = new ArrayList<>(closely.size());
     double[] losses = new double[closely.size()];
-    int at = 0;
     for (int k = 0; k < closely.size(); k++) {
       Instance i = closely.get(k);
       losses[k] = e.loss(i) + (i.weight() == 0 ? NEVER : 0);
       parts.add(e.part(i, i.weight() == 0 ? Place.LAST : Place.FREE));
+    }
+    if (!without.contains(Part.OTHERS)) {
+      m.arrivals.add(m, objectives.of(candidates.model()), closely, parts, losses, load.nowNanos());
+    }
+    int at = 0;
+    for (int k = 1; k < losses.length; k++) {
       at = losses[k] < losses[at] ? k : at;
     }
     int stays = home == null ? -1 : closely.indexOf(home);
@@ -554,6 +562,7 @@ final class Adaptive implements Policy {
   }
 
   private void teach(Model m, Facts f, Ask ask) {
+    m.arrivals.sent(f.instance(), f.dispatchNanos());
     Lesson lesson = new Lesson(m, objectives.of(f.model()), f, ask);
     if (!f.complete()) {
       lesson.givenUp();

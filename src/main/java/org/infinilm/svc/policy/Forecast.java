@@ -97,6 +97,20 @@ public record Forecast(
     public double loss() {
       return ownLoss + othersLoss;
     }
+
+    /// The same where others lose so much more.
+    Part withOthers(double more) {
+      return new Part(
+          instance,
+          place,
+          newTokens,
+          waitNanos,
+          prefillNanos,
+          firstNanos,
+          tokenNanos,
+          ownLoss,
+          othersLoss + more);
+    }
   }
 
   /// Nothing was foretold.
