@@ -266,7 +266,7 @@ class FloorPlanTest {
     Map<String, Integer> wide =
         Map.of(
             ROOT + "http",
-            33,
+            34,
             ROOT + "fleet",
             24,
             ROOT + "policy",
