@@ -17,8 +17,8 @@ final class Destination {
   private Destination() {}
 
   /// @param others whom to ask after the call's own
-  /// @param most of them that may be asked: where they are fewer, all are told again in their order.
-  ///   Who asks past the end of the list asks anybody, with what is for these alone
+  /// @param most of them that may be asked: where they are fewer, all are told again in their
+  ///   order. Who asks past the end of the list asks anybody, with what is for these alone
   /// @param head the client's
   static ProcessingResponse of(Outgoing call, List<Origin> others, int most, Fields head) {
     List<String> told = new ArrayList<>();

@@ -101,7 +101,8 @@ final class Target {
     if (some.size() > 1) {
       // read once: others write them meanwhile
       Map<Origin, Long> until =
-          some.stream().collect(Collectors.toMap(o -> o, o -> failedUntilNanos.get(at(o)), Long::max));
+          some.stream()
+              .collect(Collectors.toMap(o -> o, o -> failedUntilNanos.get(at(o)), Long::max));
       some =
           some.stream()
               .sorted((a, b) -> earlier(until.getOrDefault(a, 0L), until.getOrDefault(b, 0L)))
@@ -114,8 +115,8 @@ final class Target {
     return a == 0 || b == 0 ? Boolean.compare(a != 0, b != 0) : Long.signum(a - b);
   }
 
-  /// Whether a request reads the same for this one as for another: the key that it is sent with, and
-  /// the path.
+  /// Whether a request reads the same for this one as for another: the key that it is sent with,
+  /// and the path.
   boolean toldLike(Target other) {
     return Objects.equals(authorization(), other.authorization())
         && origins.getFirst().prefix().equals(other.origins.getFirst().prefix());

@@ -47,7 +47,8 @@ class FallbacksIT {
   private static final String BODY =
       "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}";
   private static final String MODELS = "{\"data\":[{\"id\":\"m\",\"object\":\"model\"}]}";
-  private static final String REFUSED = "upstream_reset_before_response_started{connection_failure}";
+  private static final String REFUSED =
+      "upstream_reset_before_response_started{connection_failure}";
   private static final byte[] PREFACE =
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0".getBytes(ISO_8859_1);
   private static final int PING = 6;
@@ -293,12 +294,16 @@ class FallbacksIT {
     String a = "127.0.0.1:" + instance();
     String b = "127.0.0.1:" + instance();
     start(
-        List.of("http://" + a + ",name=a,max_concurrency=1", "http://" + b + ",name=b,max_concurrency=1"));
+        List.of(
+            "http://" + a + ",name=a,max_concurrency=1",
+            "http://" + b + ",name=b,max_concurrency=1"));
     Stage one = chat().replies(2);
     Stage two = chat().replies(2);
     Stage ofA = destinations(one.reply(0)).getFirst().equals(a) ? one : two;
     Stage waits = chat();
-    await().atMost(Stage.SOON).until(() ->
+    await()
+        .atMost(Stage.SOON)
+        .until(() ->
             new String(client.get(own("/metrics"), Stage.SOON).body(), ISO_8859_1)
                 .contains("infini_router_queue_length 1.0"));
     assertThat(client.post(own("/admin/instances/b/drain"), Map.of(), Stage.SOON).status())
