@@ -328,7 +328,7 @@ class FallbacksIT {
         out.write(new byte[] {0, 0, 8, PING, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, (byte) k});
         int type = 0;
         while (type != PING) {
-          int length = in.readUnsignedByte() << 16 | in.readUnsignedShort();
+          int length = (in.readUnsignedByte() << 16) | in.readUnsignedShort();
           type = in.readUnsignedByte();
           in.skipNBytes(5L + length);
           assertThat(type).as("after %d", answered).isNotEqualTo(GOAWAY);
