@@ -193,8 +193,8 @@ final class NameServers implements AutoCloseable {
     return List.copyOf(out);
   }
 
-  /// Asks once, or a second time without EDNS where the server does not know it (RFC 6891, section 7);
-  /// that is remembered.
+  /// Asks once, or a second time without EDNS where the server does not know it (RFC 6891, section
+  /// 7); that is remembered.
   private Future<AddressedEnvelope<DnsResponse, InetSocketAddress>> query(
       InetSocketAddress server, DnsQuestion question) throws InterruptedException {
     if (old.contains(server)) {

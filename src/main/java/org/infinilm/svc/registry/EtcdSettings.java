@@ -103,8 +103,8 @@ final class EtcdSettings {
     }
   }
 
-  /// Writes them again whenever they were removed, until interrupted. Who starts later finds what to
-  /// agree on, or that it cannot.
+  /// Writes them again whenever they were removed, until interrupted. Who starts later finds what
+  /// to agree on, or that it cannot.
   void run() throws InterruptedException {
     while (true) {
       removed.acquire();

@@ -536,8 +536,8 @@ final class EtcdStore extends LeaseStore {
     }
   }
 
-  /// An etcd that was restored in place is the same cluster, and may have come further meanwhile than
-  /// it was: nothing in a watch tells that its history is another.
+  /// An etcd that was restored in place is the same cluster, and may have come further meanwhile
+  /// than it was: nothing in a watch tells that its history is another.
   private void requireSameHistory() throws EtcdFailure, InterruptedException {
     EtcdView.Seen seen = view.seen();
     if (seen == null) {

@@ -79,8 +79,8 @@ final class EtcdView {
     return seen;
   }
 
-  /// What is listed next is of another history of etcd: its revisions tell nothing of those that are
-  /// known, although they are higher.
+  /// What is listed next is of another history of etcd: its revisions tell nothing of those that
+  /// are known, although they are higher.
   void another() {
     ahead.clear();
     seen = null;

@@ -304,7 +304,8 @@ public final class RegistryClient implements TableSource {
     }
   }
 
-  /// Waits until there is news, or somebody else is to be looked for; null where there is no stream.
+  /// Waits until there is news, or somebody else is to be looked for; null where there is no
+  /// stream.
   private @Nullable Watch awaited(Followed f, Watch before, long endNanos)
       throws IOException, InterruptedException {
     Long look = lookNanos;
@@ -344,7 +345,11 @@ public final class RegistryClient implements TableSource {
   private boolean isBetterElsewhere(Watch now, int at) throws InterruptedException {
     for (int next = at + 1; next < at + bases.size(); next++) {
       if (isWell(base(next))) {
-        log.warn("registry {}: {}; {} is well, and asked from now on", base(at), now.trouble(), base(next));
+        log.warn(
+            "registry {}: {}; {} is well, and asked from now on",
+            base(at),
+            now.trouble(),
+            base(next));
         current.set(next);
         lookNanos = null;
         return true;

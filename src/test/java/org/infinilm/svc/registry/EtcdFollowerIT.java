@@ -187,11 +187,10 @@ class EtcdFollowerIT {
           .containsExactly("old");
       etcd.restored(KEYS.entry("other"), json);
       await()
-          .untilAsserted(
-              () ->
-                  assertThat(follower.watch(null, Duration.ZERO).services())
-                      .extracting(Service::name)
-                      .contains("other"));
+          .untilAsserted(() ->
+              assertThat(follower.watch(null, Duration.ZERO).services())
+                  .extracting(Service::name)
+                  .contains("other"));
     }
   }
 

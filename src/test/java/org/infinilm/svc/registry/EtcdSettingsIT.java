@@ -42,15 +42,17 @@ class EtcdSettingsIT {
   void begin() throws Exception {
     server = Server.start(Server.Options.at("127.0.0.1", 0), this::answer);
     EtcdAddress at = EtcdAddress.parse("etcd://127.0.0.1:" + server.port() + "/p");
-    settings = new EtcdSettings(new Etcd(http, at, null, Ticker.SYSTEM), KEYS, LEASE, Ticker.SYSTEM);
-    running = Thread.ofVirtual()
-        .start(() -> {
-          try {
-            settings.run();
-          } catch (InterruptedException ended) {
-            Thread.currentThread().interrupt();
-          }
-        });
+    settings =
+        new EtcdSettings(new Etcd(http, at, null, Ticker.SYSTEM), KEYS, LEASE, Ticker.SYSTEM);
+    running =
+        Thread.ofVirtual()
+            .start(() -> {
+              try {
+                settings.run();
+              } catch (InterruptedException ended) {
+                Thread.currentThread().interrupt();
+              }
+            });
   }
 
   @AfterEach
