@@ -178,7 +178,12 @@ class RegistryTroubleIT {
   private RegistryClient ofBoth(RegistryServer other) {
     URI second = URI.create("http://127.0.0.1:" + other.port());
     return new RegistryClient(
-        http, new RegistryClient.Urls(List.of(base(), second)), null, null, Duration.ofMillis(50));
+        http,
+        new RegistryClient.Urls(List.of(base(), second)),
+        null,
+        null,
+        Ticker.SYSTEM,
+        Duration.ofMillis(50));
   }
 
   /// Follows until the table is the one of that entry alone.
