@@ -107,8 +107,7 @@ final class Arrivals {
     }
     double sum = 0;
     for (double w : WAITS) {
-      double here =
-          objective.loss(part.waitNanos() + w * kept + prompt, part.tokenNanos(), tokens);
+      double here = objective.loss(part.waitNanos() + w * kept + prompt, part.tokenNanos(), tokens);
       sum += Math.max(0, Math.min(here, elsewhere) - base);
     }
     return come * sum / WAITS.length;

@@ -18,6 +18,7 @@ import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Headers;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -98,9 +99,10 @@ public final class RegistryClient implements TableSource {
   private volatile @Nullable Watch last;
   private volatile @Nullable Followed followed;
   private volatile boolean streams = true;
+  private final Ticker ticker;
   private final Duration patience;
 
-  /// When the others are looked at, by [System#nanoTime]; null while the one that is asked is well.
+  /// When the others are looked at, in nanoseconds; null while the one that is asked is well.
   private volatile @Nullable Long lookNanos;
 
   /// A stream, and which registry's it is.
@@ -120,14 +122,20 @@ public final class RegistryClient implements TableSource {
 
   /// @param run who leaves notes, or null
   RegistryClient(Client http, Urls urls, @Nullable String token, @Nullable Run run) {
-    this(http, urls, token, run, TROUBLE);
+    this(http, urls, token, run, Ticker.SYSTEM, TROUBLE);
   }
 
   /// @param patience how long a trouble may last before another registry is looked for
   RegistryClient(
-      Client http, Urls urls, @Nullable String token, @Nullable Run run, Duration patience) {
+      Client http,
+      Urls urls,
+      @Nullable String token,
+      @Nullable Run run,
+      Ticker ticker,
+      Duration patience) {
     this.http = http;
     this.run = run;
+    this.ticker = ticker;
     this.patience = patience;
     this.bases = urls.all().stream().map(u -> u.toString().replaceFirst("/$", "")).toList();
     this.token = token == null || token.isEmpty() ? null : token;
@@ -278,7 +286,7 @@ public final class RegistryClient implements TableSource {
   }
 
   private Watch fed(Watch before, Duration wait) throws IOException, InterruptedException {
-    long endNanos = System.nanoTime() + wait.toNanos();
+    long endNanos = ticker.nanos() + wait.toNanos();
     while (true) {
       Followed f = followed;
       if (f == null) {
@@ -320,8 +328,8 @@ public final class RegistryClient implements TableSource {
     }
   }
 
-  private static long left(long endNanos) {
-    return Math.max(0, endNanos - System.nanoTime());
+  private long left(long endNanos) {
+    return Math.max(0, endNanos - ticker.nanos());
   }
 
   /// @param after the trouble's beginning
@@ -332,7 +340,7 @@ public final class RegistryClient implements TableSource {
     }
     Long at = lookNanos;
     if (at == null) {
-      at = System.nanoTime() + after.toNanos();
+      at = ticker.nanos() + after.toNanos();
       lookNanos = at;
     }
     return left(at) == 0;
@@ -355,7 +363,7 @@ public final class RegistryClient implements TableSource {
         return true;
       }
     }
-    lookNanos = System.nanoTime() + patience.toNanos();
+    lookNanos = ticker.nanos() + patience.toNanos();
     return false;
   }
 
