@@ -178,16 +178,12 @@ class RegistryTroubleIT {
   private RegistryClient ofBoth(RegistryServer other) {
     URI second = URI.create("http://127.0.0.1:" + other.port());
     return new RegistryClient(
-<<<<<<< HEAD
-        http, new RegistryClient.Urls(List.of(base(), second)), null, null, Duration.ofMillis(50));
-=======
         http,
         new RegistryClient.Urls(List.of(base(), second)),
         null,
         null,
         Ticker.SYSTEM,
         Duration.ofMillis(50));
->>>>>>> 226d70b2de29904c221dd69e57637b82a18ae047
   }
 
   /// Follows until the table is the one of that entry alone.
