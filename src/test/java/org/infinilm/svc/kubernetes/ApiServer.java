@@ -289,6 +289,12 @@ public final class ApiServer implements AutoCloseable {
         out.flush();
         return true;
       }
+      if (target.contains("timeoutSeconds=1&")) {
+        // one that only asks whether it may
+        out.write("0\r\n\r\n".getBytes(UTF_8));
+        out.flush();
+        return true;
+      }
       for (Pod p : pods.values()) {
         if (PodReader.version(p.getMetadata().getResourceVersion()) > from && !stalls) {
           event(s, "MODIFIED", p);
