@@ -34,6 +34,9 @@ final class Adaptive implements Policy {
   /// So many candidates are all looked at closely.
   private static final int LOOKED_AT = 8;
 
+  /// A wait that spares so many requests their limits may be a long one.
+  private static final double WORTH_LONG_WAIT = 1;
+
   /// Of the limit of the first token, how often one that waits is asked for anew.
   private static final double LOOKS = 40;
 
@@ -133,6 +136,7 @@ final class Adaptive implements Policy {
       v.sizes = sizes;
       v.usualPrompt = kin.usualPrompt;
       v.lengths = kin.lengths;
+      v.toldFits = toldFits;
       return v;
     }
 
@@ -419,7 +423,8 @@ final class Adaptive implements Policy {
       if (looked++ < LOOKED_AT / 2) {
         double loss = e.lossOfWaiting(i, free, freeFirstNanos);
         parts.add(e.part(i, Place.FULL));
-        if (loss < free - Forecast.WORTH_WAITING && e.firstIsSooner(freeFirstNanos)) {
+        boolean inTime = e.firstIsSooner(freeFirstNanos, loss < free - WORTH_LONG_WAIT);
+        if (loss < free - Forecast.WORTH_WAITING && inTime) {
           worth.add(i);
         }
       }

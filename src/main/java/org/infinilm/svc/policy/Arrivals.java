@@ -93,7 +93,7 @@ final class Arrivals {
     double base = objective.loss(part.waitNanos() + prompt, part.tokenNanos(), tokens);
     double elsewhere = Double.POSITIVE_INFINITY;
     for (int o = 0; o < parts.size(); o++) {
-      if (o != k) {
+      if (o != k && parts.get(o).place() != Forecast.Place.LAST) {
         Forecast.Part other = parts.get(o);
         double takes = usualNanos(m, of.get(o), usual, nowNanos);
         double each = keeps(m, of.get(o), takes, tokens * other.tokenNanos());

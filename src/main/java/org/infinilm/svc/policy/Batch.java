@@ -48,6 +48,7 @@ final class Batch {
   private int more;
   private int leastMore;
   private int seen;
+  private int below;
   private double held;
   private int alone;
   private double aloneLog;
@@ -84,11 +85,25 @@ final class Batch {
   void stream(int before, int beside, boolean afterEnd) {
     ever = Math.max(ever, beside + 1);
     int supposed = Math.max(1, lately);
-    boolean more = beside + 1 > supposed;
+    boolean besideMore = beside + 1 > supposed;
     together(beside + 1);
-    if (before >= supposed && (more || afterEnd)) {
-      tells(!more);
+    if (before >= supposed && (besideMore || afterEnd)) {
+      below = 0;
+      tells(!besideMore);
+    } else if (before > 0 && afterEnd && ++below >= AFRESH) {
+      forget();
     }
+  }
+
+  /// Never as many went on as seemed possible: there may be fewer places now, or an end was heard
+  /// late.
+  private void forget() {
+    below = 0;
+    lately = 0;
+    more = 0;
+    held = 0;
+    ever = 0;
+    known = 0;
   }
 
   private void together(int answers) {

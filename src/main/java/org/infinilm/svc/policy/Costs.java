@@ -221,8 +221,11 @@ final class Costs {
 
   /// Whether all that it was learned from costs alike.
   boolean isAlike() {
-    return Math.max(known.prompt().deviation(), known.token().deviation()) < UNLIKE
-        || prompts() + answers() == 0;
+    return isAlike(known.prompt()) && isAlike(known.token());
+  }
+
+  private static boolean isAlike(LeastSquares l) {
+    return l.seen() == 0 || l.deviation() < UNLIKE;
   }
 
   /// Whether what a token costs is known from enough answers of its own.

@@ -51,6 +51,9 @@ final class Estimate {
   /// token.
   private static final double MOST_WAIT = 8;
 
+  /// The same of one that spares others their limits.
+  private static final double LONGEST_WAIT = 32;
+
   /// Of more requests on an instance some stand for all.
   private static final int MOST_OTHERS = 48;
 
@@ -197,8 +200,11 @@ final class Estimate {
 
   /// Whether the first token is expected within [#MOST_WAIT] times its limit, or sooner than that:
   /// of what [#loss] was last asked about.
-  boolean firstIsSooner(double nanos) {
-    return firstNanos <= Math.max(MOST_WAIT * objective.firstNanos() - waited, nanos);
+  ///
+  /// @param spares whether the wait spares others their limits: within [#LONGEST_WAIT] times then
+  boolean firstIsSooner(double nanos, boolean spares) {
+    double most = spares ? LONGEST_WAIT : MOST_WAIT;
+    return firstNanos <= Math.max(most * objective.firstNanos() - waited, nanos);
   }
 
   /// All routers send the request's key there, so that its text may be there though this one has

@@ -30,6 +30,10 @@ final class Lesson {
   /// left.
   private static final double LEAST_CLEAR = 0.3;
 
+  /// So much once that is known: of less, what is foretold a little too low for prompts would be
+  /// learned as tokens, and costs and speeds would run apart.
+  private static final double MOSTLY_CLEAR = 0.6;
+
   /// An answer that comes whole tells of its own costs when others took at most this part of it.
   private static final double ALONE = 0.2;
 
@@ -156,7 +160,7 @@ final class Lesson {
     if (tokens >= LEAST_TOKENS && rest > 0) {
       double stalled = f.stalledNanos() * costs.serialShare(i.name());
       double clear = rest - stalled;
-      if (clear > LEAST_CLEAR * rest || !costs.isTokenKnown()) {
+      if (clear > MOSTLY_CLEAR * rest || !costs.isTokenKnown()) {
         token(Math.max(clear, LEAST_CLEAR * rest) / (tokens - 1));
       }
       costs.stalled(i, Math.clamp(stalled / rest, 0.0, 0.9));

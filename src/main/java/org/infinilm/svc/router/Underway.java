@@ -23,8 +23,13 @@ final class Underway {
   }
 
   void add(Sent s) {
-    s.behind(all());
-    listed.updateAndGet(l -> l.size() >= MOST ? l : with(l, s));
+    while (true) {
+      List<Sent> before = all();
+      s.behind(before);
+      if (before.size() >= MOST || listed.compareAndSet(before, with(before, s))) {
+        return;
+      }
+    }
   }
 
   private static List<Sent> with(List<Sent> l, Sent s) {
@@ -61,14 +66,13 @@ final class Underway {
 
   /// It has ended, one way or the other.
   void ended(Sent s, long nowNanos) {
-    List<Sent> before = all();
     if (s.streamed() && s.firstNanos() == 0) {
-      Flight.passed(before, s, nowNanos, false);
+      Flight.passed(all(), s, nowNanos, false);
     }
+    List<Sent> before = listed.getAndUpdate(l -> without(l, s));
     int place = before.indexOf(s);
-    List<Sent> left = listed.updateAndGet(l -> without(l, s));
     if (place >= 0) {
-      Flight.ended(left, place, nowNanos);
+      Flight.ended(without(before, s), place, nowNanos);
     }
     lastEndNanos = nowNanos;
   }

@@ -28,6 +28,11 @@ class KinTest {
   private final Random random = new Random(5);
   private long now = 1_000_000_000L;
 
+  /// Tokens of an answer, and so many more at most.
+  private long least = 100;
+
+  private int most = 300;
+
   private static Instance serving(String name, CacheType type, int slot, List<String> models) {
     return new Instance(
         name,
@@ -49,7 +54,7 @@ class KinTest {
 
   private void answered(Instance i, String model, double factor) {
     long prompt = 100L + random.nextInt(8000);
-    long tokens = 100L + random.nextInt(300);
+    long tokens = least + random.nextInt(most);
     now += 1_000_000L;
     long first = now + (long) (factor * prompt * PROMPT_NANOS);
     policy.settled(
@@ -98,6 +103,17 @@ class KinTest {
         .filteredOn(i -> i.model().equals("adapter-299"))
         .extracting(Insight::mode)
         .containsExactly(Forecast.Mode.LEARNED);
+  }
+
+  /// As those of classifiers are: of tokens nothing is learned.
+  @Test
+  void answersOfAFewTokensAreAlikeToo() {
+    least = 3;
+    most = 5;
+    for (int k = 0; k < 80; k++) {
+      answered(k % 2 == 0 ? PAGED : STATIC, NAMES.get(k), 1);
+    }
+    assertThat(why("adapter-299", PAGED, STATIC)).isEqualTo(Reason.LEARNED);
   }
 
   /// A slow one is slow for each of them.
