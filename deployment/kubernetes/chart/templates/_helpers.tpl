@@ -7,6 +7,20 @@
 {{- if kindIs "string" . }}{{ . }}{{ else }}{{ toJson . }}{{ end -}}
 {{- end -}}
 
+{{- /* Seconds, which may be text, as a number. */}}
+{{- define "infini.seconds" -}}
+{{- toString . | trim | float64 | toJson -}}
+{{- end -}}
+
+{{- /* How long a pod may take to end: these seconds together, as the whole ones that Kubernetes wants. */}}
+{{- define "infini.grace" -}}
+{{- $sum := 0.0 -}}
+{{- range . -}}
+{{- $sum = addf $sum (include "infini.seconds" . | float64) -}}
+{{- end -}}
+{{- ceil $sum | int64 -}}
+{{- end -}}
+
 {{- /* Fails for a name that is there twice: .names, and .of whom they are. */}}
 {{- define "infini.once" -}}
 {{- $of := .of -}}

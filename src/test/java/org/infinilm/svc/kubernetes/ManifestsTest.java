@@ -192,8 +192,9 @@ class ManifestsTest {
     List<HasMetadata> objects = read(example);
     Deployment d = deployment(objects, "router");
     Map<String, String> flags = flags(d, RouterProgram.PROGRAM);
-    long ends = Long.parseLong(flags.get("lame_duck")) + Long.parseLong(flags.get("drain_timeout"));
-    assertThat(d.getSpec().getTemplate().getSpec().getTerminationGracePeriodSeconds())
+    double ends =
+        Double.parseDouble(flags.get("lame_duck")) + Double.parseDouble(flags.get("drain_timeout"));
+    assertThat(d.getSpec().getTemplate().getSpec().getTerminationGracePeriodSeconds().doubleValue())
         .isGreaterThan(ends + 5);
     assertThat(d.getSpec().getTemplate().getSpec().getEnableServiceLinks())
         .as("a service's variables would be settings")
@@ -256,6 +257,7 @@ class ManifestsTest {
         .containsEntry("threshold", "10000000")
         .containsEntry("max_body_bytes", "134217728")
         .containsEntry("drain_timeout", "3000000")
+        .containsEntry("lame_duck", "2.5")
         .containsEntry("queue_timeout", "0.5")
         .containsEntry("spill", "true")
         .containsEntry("access_log", "false")
@@ -264,9 +266,9 @@ class ManifestsTest {
     assertThat(pool.getMetadata().getAnnotations())
         .containsEntry("infinilm.org/num-blocks", "2097152")
         .containsEntry("infinilm.org/drain", "false");
-    assertThat(pool.getSpec().getTerminationGracePeriodSeconds()).isEqualTo(1_000_030);
+    assertThat(pool.getSpec().getTerminationGracePeriodSeconds()).isEqualTo(1_000_031);
     assertThat(all(objects, ConfigMap.class).getFirst().getData().get("instance.toml"))
-        .contains("\ndrain_timeout = 1000000\n");
+        .contains("\ndrain_timeout = 1000000.25\n");
   }
 
   /// A budget that asks for as many as there are keeps a node from ever being emptied.
