@@ -12,6 +12,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.infinilm.svc.http.BaseUrl;
@@ -44,6 +46,9 @@ public final class RegistryClient implements TableSource {
 
   /// What another registry has to say for itself.
   private static final Duration LOOK_TIMEOUT = Duration.ofSeconds(3);
+
+  /// How often it is seen whether a look has ended.
+  private static final Duration LOOK_STEP = Duration.ofMillis(100);
 
   /// The whole table; of 50,000 entries it has 25 MB.
   private static final int MOST_LISTED_BYTES = 64 << 20;
@@ -104,6 +109,12 @@ public final class RegistryClient implements TableSource {
 
   /// When the others are looked at, in nanoseconds; null while the one that is asked is well.
   private volatile @Nullable Long lookNanos;
+
+  /// The look at the others that goes on while the stream is read.
+  private volatile @Nullable Look look;
+
+  /// Finds one that is well, as [#wellElsewhere].
+  private record Look(FutureTask<Integer> found, Thread thread) {}
 
   /// A stream, and which registry's it is.
   private record Followed(TableFeed feed, int at) {}
@@ -276,8 +287,9 @@ public final class RegistryClient implements TableSource {
     return now;
   }
 
-  /// Ends the stream, where there is one.
+  /// Ends the stream, where there is one, and the look at others.
   private void leave() {
+    endLook();
     Followed f = followed;
     followed = null;
     if (f != null) {
@@ -304,7 +316,7 @@ public final class RegistryClient implements TableSource {
           !now.version().equals(before.version())
               || !Objects.equals(now.trouble(), before.trouble());
       boolean due = isLookDue(now.trouble(), patience);
-      if (!news && due && isBetterElsewhere(now, f.at())) {
+      if (!news && due && isFoundElsewhere(now, f.at())) {
         leave();
       } else if (news || left(endNanos) == 0) {
         return now;
@@ -316,8 +328,8 @@ public final class RegistryClient implements TableSource {
   /// stream.
   private @Nullable Watch awaited(Followed f, Watch before, long endNanos)
       throws IOException, InterruptedException {
-    Long look = lookNanos;
-    long most = look == null ? Long.MAX_VALUE : left(look);
+    Long at = lookNanos;
+    long most = at == null ? Long.MAX_VALUE : left(at);
     try {
       return f.feed().await(before, Duration.ofNanos(Math.min(left(endNanos), most)));
     } catch (TableFeed.NoStream e) {
@@ -335,6 +347,7 @@ public final class RegistryClient implements TableSource {
   /// @param after the trouble's beginning
   private boolean isLookDue(@Nullable String trouble, Duration after) {
     if (trouble == null || bases.size() == 1) {
+      endLook();
       lookNanos = null;
       return false;
     }
@@ -346,25 +359,60 @@ public final class RegistryClient implements TableSource {
     return left(at) == 0;
   }
 
+  /// As [#isBetterElsewhere], on a thread of its own, since one that hangs takes its time: false
+  /// also until that has ended.
+  private boolean isFoundElsewhere(Watch now, int at) {
+    Look l = look;
+    if (l == null) {
+      FutureTask<Integer> found = new FutureTask<>(() -> wellElsewhere(at));
+      l = new Look(found, Thread.ofVirtual().name("registry-look").start(found));
+      look = l;
+    }
+    if (!l.found().isDone()) {
+      lookNanos = ticker.nanos() + LOOK_STEP.toNanos();
+      return false;
+    }
+    look = null;
+    boolean answered = l.found().state() == Future.State.SUCCESS;
+    return goesOn(now, at, answered ? l.found().resultNow() : at);
+  }
+
+  private void endLook() {
+    Look l = look;
+    look = null;
+    if (l != null) {
+      l.thread().interrupt();
+    }
+  }
+
   /// Goes on to the next registry whose table is not old.
   ///
   /// @param at the one that is in trouble
   /// @return false when there is none
   private boolean isBetterElsewhere(Watch now, int at) throws InterruptedException {
+    return goesOn(now, at, wellElsewhere(at));
+  }
+
+  /// The next registry whose table is not old; `at` when there is none.
+  private int wellElsewhere(int at) throws InterruptedException {
     for (int next = at + 1; next < at + bases.size(); next++) {
       if (isWell(base(next))) {
-        log.warn(
-            "registry {}: {}; {} is well, and asked from now on",
-            base(at),
-            now.trouble(),
-            base(next));
-        current.set(next);
-        lookNanos = null;
-        return true;
+        return next;
       }
     }
-    lookNanos = ticker.nanos() + patience.toNanos();
-    return false;
+    return at;
+  }
+
+  private boolean goesOn(Watch now, int at, int next) {
+    if (next == at) {
+      lookNanos = ticker.nanos() + patience.toNanos();
+      return false;
+    }
+    log.warn(
+        "registry {}: {}; {} is well, and asked from now on", base(at), now.trouble(), base(next));
+    current.set(next);
+    lookNanos = null;
+    return true;
   }
 
   /// Whether a registry of ours says that it hears and keeps all that it should. Its table may be
@@ -443,9 +491,11 @@ public final class RegistryClient implements TableSource {
     exchange("DELETE", ROUTERS + encode(as), null, true, NOTES_TIMEOUT);
   }
 
-  /// Nothing to close: the HTTP client is its giver's.
+  /// Ends the look at others; the HTTP client is its giver's.
   @Override
-  public void close() {}
+  public void close() {
+    endLook();
+  }
 
   private Outcome outcome(String method, String target, @Nullable Object json)
       throws IOException, InterruptedException {

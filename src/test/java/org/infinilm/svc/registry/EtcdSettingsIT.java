@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Base64;
@@ -15,6 +18,7 @@ import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdAddress;
 import org.infinilm.svc.etcd.KeyValue;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
 import org.infinilm.svc.http.Server;
@@ -33,6 +37,7 @@ class EtcdSettingsIT {
 
   private final Client http = Client.create();
   private final AtomicInteger refusals = new AtomicInteger();
+  private final AtomicInteger changes = new AtomicInteger();
   private volatile byte @Nullable [] there;
   private Server server;
   private EtcdSettings settings;
@@ -72,13 +77,34 @@ class EtcdSettingsIT {
     byte[] now = there;
     List<Object> kvs = now == null ? List.of() : List.of(key(now));
     if (r.path().equals("/v3/kv/txn")) {
-      out.put("succeeded", now == null);
+      JsonNode txn = tree(r.body());
+      boolean holds =
+          txn.path("compare").path(0).path("mod_revision").asInt(-1) == (now == null ? 0 : 9);
+      out.put("succeeded", holds);
       out.put("responses", List.of(Map.of("response_range", Map.of("kvs", kvs))));
-      there = now == null ? EtcdKeys.agreed(LEASE) : now;
+      if (holds) {
+        put(txn.path("success").path(0).path("request_put"));
+      }
+      changes.incrementAndGet();
+    } else if (r.path().equals("/v3/kv/put")) {
+      put(tree(r.body()));
+      changes.incrementAndGet();
     } else {
       out.put("kvs", kvs);
     }
     return Response.json(200, out);
+  }
+
+  private void put(JsonNode put) {
+    there = Base64.getDecoder().decode(put.path("value").asText());
+  }
+
+  private static JsonNode tree(byte[] body) {
+    try {
+      return Json.tree(body);
+    } catch (JsonProcessingException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   private static Map<String, Object> key(byte[] value) {
@@ -121,6 +147,8 @@ class EtcdSettingsIT {
     there = others;
     settings.heard(change(false, others));
     settings.heard(change(true, new byte[0]));
+    await().until(() -> changes.get() > 0);
+    assertThat(there).as("by the one that runs").isSameAs(others);
     assertThatThrownBy(settings::agree)
         .hasMessageContaining("--lease 91.0 (expected: --lease 90.0, or another prefix)");
     assertThat(there).isSameAs(others);

@@ -13,8 +13,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
+import org.infinilm.svc.http.Response;
+import org.infinilm.svc.http.Server;
 import org.infinilm.svc.telemetry.Ticker;
 import org.infinilm.svc.tls.TlsSettings;
 import org.jspecify.annotations.Nullable;
@@ -176,7 +180,11 @@ class RegistryTroubleIT {
 
   /// A client of both, which does not wait for long.
   private RegistryClient ofBoth(RegistryServer other) {
-    URI second = URI.create("http://127.0.0.1:" + other.port());
+    return ofBoth(other.port());
+  }
+
+  private RegistryClient ofBoth(int other) {
+    URI second = URI.create("http://127.0.0.1:" + other);
     return new RegistryClient(
         http,
         new RegistryClient.Urls(List.of(base(), second)),
@@ -220,6 +228,41 @@ class RegistryTroubleIT {
       breaks(second);
       w = until(reader, w, "a");
       assertThat(w.trouble()).isNull();
+    }
+  }
+
+  /// The other says nothing until the news of the first one are here; it is gone to then, by the
+  /// same look.
+  @Test
+  void newsComeWhileTheOtherIsLookedAt() throws Exception {
+    List<String> asked = new CopyOnWriteArrayList<>();
+    CountDownLatch heard = new CountDownLatch(1);
+    try (Server other =
+        Server.start(
+            Server.Options.at("127.0.0.1", 0),
+            r -> {
+              asked.add(r.path());
+              if (r.path().equals("/stats")) {
+                heard.await();
+                return Response.json(200, Map.of("journal", "on"));
+              }
+              Map<String, Object> b = Map.of("name", "b", "host", "127.0.0.1", "port", 1);
+              return Response.json(200, Map.of("version", "7", "services", List.of(b)));
+            })) {
+      client.register(registration("a"));
+      RegistryClient reader = ofBoth(other.port());
+      Watch w = until(reader, null, "a");
+      breaks();
+      Watch troubled = next(reader, w).get();
+      assertThat(troubled.trouble()).startsWith(WORDS);
+      CompletableFuture<Watch> waiting = next(reader, troubled);
+      await().until(() -> !asked.isEmpty());
+      client.register(registration("c"));
+      w = waiting.get();
+      assertThat(w.services()).extracting(Service::name).containsExactly("a", "c");
+      heard.countDown();
+      until(reader, w, "b");
+      assertThat(asked).as("no second look").containsOnlyOnce("/stats").startsWith("/stats");
     }
   }
 
