@@ -58,7 +58,7 @@ final class DnsSource extends Follower {
     this(
         spec,
         spec.server() == null
-            ? () -> ResolvConf.of(Path.of("/etc/resolv.conf"))
+            ? ResolvConf.following(Path.of("/etc/resolv.conf"))
             : () -> ResolvConf.NONE);
   }
 

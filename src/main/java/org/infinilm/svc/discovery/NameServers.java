@@ -59,13 +59,27 @@ final class NameServers implements AutoCloseable {
   /// What came of a question.
   ///
   /// @param failure why there was no answer, or null
+  /// @param byCode whether a server said an error code; not where none said a word, or one that
+  ///   cannot be used
   /// @param records none for a name that has none
   /// @param ttlSeconds how long the answer holds, 0 where it has no records
   /// @param without full names that were said to have none
   record Answer(
-      @Nullable String failure, List<Answered> records, long ttlSeconds, List<String> without) {
+      @Nullable String failure,
+      boolean byCode,
+      List<Answered> records,
+      long ttlSeconds,
+      List<String> without) {
     static Answer failed(String why) {
-      return new Answer(why, List.of(), 0, List.of());
+      return new Answer(why, false, List.of(), 0, List.of());
+    }
+
+    static Answer failedByCode(String why) {
+      return new Answer(why, true, List.of(), 0, List.of());
+    }
+
+    static Answer found(List<Answered> records, long ttlSeconds) {
+      return new Answer(null, false, records, ttlSeconds, List.of());
     }
   }
 
@@ -136,8 +150,10 @@ final class NameServers implements AutoCloseable {
 
   /// @param among full names, in order
   /*
-   * As in the system's own resolver one domain that fails does not hide the name in those behind it. That it is in
-   * none is said only when all have said so; and where it was found last is not looked past while that one fails.
+   * As in the system's own resolver one domain with an error code does not hide the name in those behind it, and
+   * silence ends the look: a lost packet must not lead to another server of that name. That it is in none is said
+   * only when all have said so, and where it was found last, if that is among them no more (a file that is just
+   * being written); and where it was found last is not looked past while that one fails.
    */
   private Answer ask(String name, DnsRecordType type, List<String> among)
       throws InterruptedException {
@@ -157,11 +173,27 @@ final class NameServers implements AutoCloseable {
         lastFull.remove(key(name, type), full);
       } else if (full.equals(last)) {
         return a;
+      } else if (!a.byCode()) {
+        failed = a;
+        break;
       } else if (failed == null) {
         failed = a;
       }
     }
-    return new Answer(failed == null ? null : failed.failure(), List.of(), 0, without);
+    if (failed == null && last != null && !among.contains(last)) {
+      Answer a = askFully(last, type);
+      if (!a.records().isEmpty()) {
+        return a;
+      }
+      if (a.failure() == null) {
+        // remembered still: it has to say so twice
+        without.add(last);
+      } else {
+        failed = a;
+      }
+    }
+    return new Answer(
+        failed == null ? null : failed.failure(), false, List.of(), 0, List.copyOf(without));
   }
 
   private static String key(String name, DnsRecordType type) {
@@ -175,7 +207,9 @@ final class NameServers implements AutoCloseable {
       if (a.failure() == null) {
         return a;
       }
-      failed = a;
+      if (a.byCode() || !failed.byCode()) {
+        failed = a;
+      }
     }
     return failed;
   }
@@ -239,7 +273,8 @@ final class NameServers implements AutoCloseable {
         DnsResponse response = envelope.content();
         DnsResponseCode code = response.code();
         if (!code.equals(DnsResponseCode.NOERROR) && !code.equals(DnsResponseCode.NXDOMAIN)) {
-          return Answer.failed(asked + ": name server " + shown(server) + " says " + word(code));
+          return Answer.failedByCode(
+              asked + ": name server " + shown(server) + " says " + word(code));
         }
         if (response.isTruncated()) {
           // what came over UDP is handed on where TCP failed
@@ -255,10 +290,10 @@ final class NameServers implements AutoCloseable {
         }
         ttl = Math.min(ttl, c.ttlSeconds);
         if (!c.records.isEmpty()) {
-          return new Answer(null, c.records, ttl, List.of());
+          return Answer.found(c.records, ttl);
         }
         if (c.end.equals(canonical(asked)) || code.equals(DnsResponseCode.NXDOMAIN)) {
-          return new Answer(null, List.of(), 0, List.of());
+          return Answer.found(List.of(), 0);
         }
         asked = c.end;
       } catch (RuntimeException e) {

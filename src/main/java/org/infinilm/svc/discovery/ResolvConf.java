@@ -5,6 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 
 /// In which domains the system looks for a name: `search` and `ndots` of resolv.conf(5).
 ///
@@ -17,13 +19,21 @@ record ResolvConf(List<String> search, int ndots) {
     search = List.copyOf(search);
   }
 
-  /// That of a file; one that cannot be read has none.
-  static ResolvConf of(Path file) {
+  /// That of a file, read anew each time. While it cannot be read, or says nothing (it may just be
+  /// being written), that of before counts; none before the first.
+  static Supplier<ResolvConf> following(Path file) {
+    AtomicReference<ResolvConf> last = new AtomicReference<>(NONE);
+    return () -> last.updateAndGet(before -> of(file, before));
+  }
+
+  private static ResolvConf of(Path file, ResolvConf before) {
     List<String> search = List.of();
     int ndots = 1;
+    boolean empty = true;
     try {
       for (String line : Files.readAllLines(file)) {
         List<String> words = List.of(line.strip().split("\\s+"));
+        empty &= words.getFirst().matches("([#;].*)?");
         switch (words.getFirst()) {
           case "search", "domain" -> search = words.subList(1, words.size());
           case "options" -> {
@@ -37,9 +47,9 @@ record ResolvConf(List<String> search, int ndots) {
         }
       }
     } catch (IOException absent) {
-      return NONE;
+      return before;
     }
-    return new ResolvConf(search, ndots);
+    return empty ? before : new ResolvConf(search, ndots);
   }
 
   /// Names to ask for, in order, each with a dot at its end.

@@ -558,4 +558,65 @@ class DnsSourceIT {
     look();
     assertThat(heard.urls()).containsExactly("http://llm:80 at 10.0.0.1");
   }
+
+  /// One packet that is lost must not lead to another server of that name.
+  @Test
+  void aDomainThatIsSilentIsNotLookedPast() throws Exception {
+    server.addresses("llm.near.test", 60, "10.0.0.1");
+    server.addresses("llm.far.test", 60, "10.9.9.9");
+    server.silent("llm.near.test", true);
+    open("dns:llm", "near.test", "far.test");
+    look();
+    assertThat(heard.times()).as("a name that was never found").isZero();
+    assertThat(heard.troubles())
+        .containsExactly("llm.near.test.: name server " + server.at() + " does not answer");
+    assertThat(server.asked()).containsExactly("udp llm.near.test. A");
+    server.silent("llm.near.test", false);
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm:80 at 10.0.0.1");
+  }
+
+  /// It is in no domain of today's, but where it was found last nobody says that it is gone.
+  @Test
+  void domainsThatAreGoneTakeNoNameAway() throws Exception {
+    server.addresses("llm.near.test", 60, "10.0.0.1");
+    open("dns:llm", "near.test");
+    look();
+    conf = ResolvConf.NONE;
+    look();
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm:80 at 10.0.0.1");
+    assertThat(heard.troubles()).isEmpty();
+    server.says("llm.near.test", DnsResponseCode.SERVFAIL);
+    look();
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm:80 at 10.0.0.1");
+    assertThat(heard.troubles()).hasSize(1).first().asString().startsWith("llm.near.test.: ");
+    server.says("llm.near.test", DnsResponseCode.NOERROR);
+    server.addresses("llm.near.test", 60);
+    look();
+    server.addresses("llm.near.test", 60, "10.0.0.1");
+    look();
+    assertThat(heard.urls()).as("gone once").containsExactly("http://llm:80 at 10.0.0.1");
+    conf = new ResolvConf(List.of("far.test"), 5);
+    server.addresses("llm.far.test", 60, "10.9.9.9");
+    look();
+    assertThat(heard.urls()).as("moved").containsExactly("http://llm:80 at 10.9.9.9");
+    conf = ResolvConf.NONE;
+    server.addresses("llm.far.test", 60);
+    look();
+    look();
+    assertThat(heard.urls()).as("gone twice").isEmpty();
+  }
+
+  @Test
+  void domainsThatAreGoneTakeNoIpv6NameAway() throws Exception {
+    server.addresses("llm.near.test", 60, "2001:db8::1");
+    open("dns:llm", "near.test");
+    look();
+    conf = ResolvConf.NONE;
+    look();
+    look();
+    assertThat(heard.urls()).containsExactly("http://llm:80 at 2001:db8::1");
+  }
 }

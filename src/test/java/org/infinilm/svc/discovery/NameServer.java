@@ -35,6 +35,7 @@ import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
@@ -50,6 +51,7 @@ public final class NameServer implements AutoCloseable {
   private final Channel tcp;
   private final Map<String, DnsResponseCode> codes = new ConcurrentHashMap<>();
   private volatile DnsResponseCode code = DnsResponseCode.NOERROR;
+  private final Set<String> silentFor = ConcurrentHashMap.newKeySet();
   private volatile boolean silent;
   private volatile int mostOverUdp = 20;
   private volatile DnsResponseCode toEdns = DnsResponseCode.NOERROR;
@@ -170,6 +172,15 @@ public final class NameServer implements AutoCloseable {
     silent = on;
   }
 
+  /// Whether it says nothing over UDP to questions for one name.
+  public void silent(String name, boolean on) {
+    if (on) {
+      silentFor.add(NameServers.canonical(name));
+    } else {
+      silentFor.remove(NameServers.canonical(name));
+    }
+  }
+
   /// Records that it says over UDP before it cuts an answer off.
   public void mostOverUdp(int records) {
     mostOverUdp = records;
@@ -233,7 +244,8 @@ public final class NameServer implements AutoCloseable {
       InetSocketAddress here = q.recipient();
       DatagramDnsResponse r = new DatagramDnsResponse(here, q.sender(), q.id());
       answer(q, r, false);
-      if (silent) {
+      DnsQuestion question = q.recordAt(DnsSection.QUESTION);
+      if (silent || silentFor.contains(NameServers.canonical(question.name()))) {
         r.release();
       } else {
         ctx.writeAndFlush(r);
