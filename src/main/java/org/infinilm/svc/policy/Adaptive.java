@@ -52,6 +52,10 @@ final class Adaptive implements Policy {
   /// What instances of weight 0 lose more: they are asked when there is no other.
   private static final double NEVER = 1e6;
 
+  /// Of what several models of the same instances have shown together so large a part, as one in so
+  /// many, is enough to stand alone.
+  private static final int PART_OF_KIN = 2;
+
   /// Tokens of a prompt where none was seen since the start.
   private static final double USUAL_PROMPT = 1000;
 
@@ -118,13 +122,11 @@ final class Adaptive implements Policy {
       prefixes = own.prefixes;
     }
 
-    /// This one as long as it is not known itself, if its kin are.
+    /// This one where it has shown itself a good part of what its kin have; else with what they
+    /// have, if they cost alike: what is slow, and how many are computed at once, is the same for
+    /// each of them, and each alone sees little of it.
     Model as(@Nullable Model kin) {
-      if (kin == null
-          || known()
-          || !kin.known()
-          || !kin.paged.isAlike()
-          || !kin.statics.isAlike()) {
+      if (kin == null || isItself(kin) || !isLike(kin)) {
         return this;
       }
       Model v = view;
@@ -132,18 +134,33 @@ final class Adaptive implements Policy {
         v = new Model(this, kin);
         view = v;
       }
-      v.fits = fits;
+      v.fits = kin.fits;
       v.sizes = sizes;
       v.usualPrompt = kin.usualPrompt;
-      v.lengths = kin.lengths;
+      v.lengths = known() ? lengths() : kin.lengths;
       v.toldFits = toldFits;
       return v;
+    }
+
+    private boolean isItself(Model kin) {
+      return !kin.known() || (known() && PART_OF_KIN * seen() >= kin.seen());
+    }
+
+    /// Whether it costs what they cost, as far as it has shown; else whether they cost alike.
+    private boolean isLike(Model kin) {
+      return known()
+          ? paged.isLike(kin.paged, kin.usualPrompt) && statics.isLike(kin.statics, kin.usualPrompt)
+          : kin.paged.isAlike() && kin.statics.isAlike();
+    }
+
+    private int seen() {
+      return paged.prompts() + statics.prompts();
     }
 
     /// By whose costs it is sent.
     Model told() {
       Model v = view;
-      return v == null || known() ? this : v;
+      return v == null || isItself(v) ? this : v;
     }
 
     AnswerLengths lengths() {
@@ -334,11 +351,12 @@ final class Adaptive implements Policy {
     boolean few = now.size() <= LOOKED_AT;
     Instance best = null;
     double least = Double.POSITIVE_INFINITY;
+    long nowNanos = load.nowNanos();
     for (int k = 0; k < now.size(); k++) {
       Instance i = now.get(k);
       Costs costs = m.costs(i.cacheType());
       double usual = i.cacheType() == CacheType.STATIC ? statics : paged;
-      double factor = few ? costs.factor(i.name(), load.nowNanos()) : costs.roughFactor(i.slot());
+      double factor = few ? costs.factor(i.name(), nowNanos) : costs.roughFactor(i, nowNanos);
       double score = (1 + load.inFlight(i.slot())) * usual * factor + (i.weight() == 0 ? NEVER : 0);
       best = score < least ? i : best;
       least = Math.min(least, score);
@@ -508,7 +526,7 @@ final class Adaptive implements Policy {
       }
       int kind = i.cacheType() == CacheType.STATIC ? 1 : 0;
       double score =
-          (1 + load.inFlight(i.slot())) * m.costs(i.cacheType()).roughFactor(i.slot())
+          (1 + load.inFlight(i.slot())) * m.costs(i.cacheType()).roughFactor(i, load.nowNanos())
               + (i.weight() == 0 ? NEVER : 0);
       int from = kind * half;
       int n = counts[kind];

@@ -44,6 +44,10 @@ final class Batch {
   private static final int MOST_ALONE = 32;
   private static final double LEAST_SHARE = 0.05;
 
+  /// So many that waited for an end where fewer went on than there are places say that these are
+  /// gone.
+  private static final int BELOW = 24;
+
   private int lately;
   private int more;
   private int leastMore;
@@ -90,8 +94,11 @@ final class Batch {
     if (before >= supposed && (besideMore || afterEnd)) {
       below = 0;
       tells(!besideMore);
-    } else if (before > 0 && afterEnd && ++below >= AFRESH) {
-      forget();
+    } else if (before > 0) {
+      below = afterEnd ? below + 1 : Math.max(0, below - AGAINST);
+      if (below >= BELOW) {
+        forget();
+      }
     }
   }
 

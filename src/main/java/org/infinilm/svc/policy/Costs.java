@@ -48,12 +48,13 @@ final class Costs {
   /// takes.
   private static final double ITS_OWN_OF_WHOLE = 0.5;
 
+  private static final double TWICE = 2;
+
   /// Of what is one kind of model answers are off by less, as a part of what was expected.
   private static final double UNLIKE = 0.5;
 
-  private static final double CROWD_STEP = 0.09;
   private static final double STALL_STEP = 0.05;
-  private static final double MOST_STEP = 0.8;
+  static final double MOST_STEP = 0.8;
   private static final double GIVEN_UP_WEIGHT = 3;
   private static final double MOST_LOG = 7;
   private static final String BRIEF = "brief";
@@ -86,34 +87,12 @@ final class Costs {
 
   private record Speed(double log, long atNanos) {}
 
-  /// How many times as long those take there that had to wait, as a logarithm, beside those that
-  /// had not.
-  ///
-  /// @param streams share of streams among the last answers
-  private record Crowd(double log, long atNanos, double streams) {
-    static final Crowd WHOLE = new Crowd(0, 0, 0);
-    static final Crowd STREAMED = new Crowd(0, 0, 1);
-    private static final double STEP_OF_SHARE = 0.02;
+  /// A speed for a first look at many: it fades by minutes, so that who was slow is looked at again.
+  private record Rough(String name, double log, long atNanos) {
+    private static final double BACK_NANOS = 400e9;
 
-    /// Fewer streams do not say what there is to say.
-    private static final double FEW = 0.2;
-
-    /// At most twenty times, either way.
-    private static final double MOST = 3;
-
-    Crowd with(double streamed) {
-      return new Crowd(log, atNanos, streams + STEP_OF_SHARE * (streamed - streams));
-    }
-
-    boolean isStreamed() {
-      return streams > FEW;
-    }
-
-    /// @param off of what was expected, this in it
-    Crowd after(double off, long nowNanos) {
-      double step = CROWD_STEP * Math.clamp(off, -MOST_STEP, MOST_STEP);
-      double next = log * fade(atNanos, nowNanos) + step;
-      return isStreamed() ? this : new Crowd(Math.clamp(next, -MOST, MOST), nowNanos, streams);
+    double factor(long nowNanos) {
+      return Math.exp(log * Math.exp(-Math.max(0, nowNanos - atNanos) / BACK_NANOS));
     }
   }
 
@@ -207,7 +186,7 @@ final class Costs {
   private final ConcurrentHashMap<String, PromptOrder> orders = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Crowd> crowds = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Batch> batches = new ConcurrentHashMap<>();
-  private volatile double[] rough = new double[0];
+  private volatile @Nullable Rough[] rough = new Rough[0];
 
   /// Those of the other cache type of the same model.
   void beside(Costs other) {
@@ -222,6 +201,19 @@ final class Costs {
   /// Whether all that it was learned from costs alike.
   boolean isAlike() {
     return isAlike(known.prompt()) && isAlike(known.token());
+  }
+
+  /// Whether others' costs are at most twice these, or half, as far as both are known.
+  boolean isLike(Costs other, double prompt) {
+    if (!isKnown() || !other.isKnown()) {
+      return true;
+    }
+    return isNear(promptNanos(prompt), other.promptNanos(prompt))
+        && isNear(tokenNanos(prompt, prompt, 1), other.tokenNanos(prompt, prompt, 1));
+  }
+
+  private static boolean isNear(double a, double b) {
+    return a < TWICE * b && b < TWICE * a;
   }
 
   private static boolean isAlike(LeastSquares l) {
@@ -339,7 +331,7 @@ final class Costs {
     return fade(s.atNanos(), nowNanos);
   }
 
-  private static double fade(long atNanos, long nowNanos) {
+  static double fade(long atNanos, long nowNanos) {
     return Math.exp(-Math.max(0, nowNanos - atNanos) / BACK_NANOS);
   }
 
@@ -409,10 +401,11 @@ final class Costs {
     }
   }
 
-  /// The same as it was when it was last heard of, for a first look at many.
-  double roughFactor(int slot) {
-    double[] r = rough;
-    return slot < r.length && r[slot] > 0 ? r[slot] : 1;
+  /// The same roughly, for a first look at many.
+  double roughFactor(Instance i, long nowNanos) {
+    @Nullable Rough[] all = rough;
+    Rough r = i.slot() < all.length ? all[i.slot()] : null;
+    return r == null || !r.name().equals(i.name()) ? 1 : r.factor(nowNanos);
   }
 
   /// The first token of a request came `nanos` after it was sent, nothing else being before it.
@@ -610,8 +603,8 @@ final class Costs {
     double after = Math.clamp(before + step * off, -MOST_LOG, MOST_LOG);
     Speed s = new Speed(after, nowNanos);
     speeds.put(i.name(), s);
-    double[] r = Arrays.copyOf(rough, Math.max(rough.length, i.slot() + 1));
-    r[i.slot()] = Math.exp(s.log());
+    @Nullable Rough[] r = Arrays.copyOf(rough, Math.max(rough.length, i.slot() + 1));
+    r[i.slot()] = new Rough(i.name(), s.log(), nowNanos);
     rough = r;
   }
 

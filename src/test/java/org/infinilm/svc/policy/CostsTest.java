@@ -110,4 +110,20 @@ class CostsTest {
     goesOn(6, everySeconds, 1);
     assertThat(factor(SLOW) / factor(USUAL)).isBetween(0.8, 1.6);
   }
+
+  /// Of many, those that were slow long ago are looked at again, and a new one in a slot is not the
+  /// one that was there.
+  @Test
+  void aFirstLookForgetsByMinutes() {
+    for (int k = 0; k < 60; k++) {
+      now += 100_000_000;
+      answers(USUAL, 1);
+      answers(SLOW, 10);
+    }
+    assertThat(costs.roughFactor(SLOW, now)).isGreaterThan(4);
+    assertThat(costs.roughFactor(SLOW, now + 60_000_000_000L)).isGreaterThan(3);
+    assertThat(costs.roughFactor(SLOW, now + 1_800_000_000_000L)).isLessThan(1.1);
+    Instance next = Samples.paged("next", SLOW.slot());
+    assertThat(costs.roughFactor(next, now)).isEqualTo(1);
+  }
 }

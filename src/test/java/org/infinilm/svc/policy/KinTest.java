@@ -130,6 +130,49 @@ class KinTest {
     assertThat(slow / fast).isGreaterThan(2.5);
   }
 
+  /// Each of a few is known itself, and yet sees little of what becomes of an instance.
+  @Test
+  void whatBecomesOfAnInstanceOneOfManyNeedNotSeeItself() {
+    for (int k = 0; k < 8 * 60; k++) {
+      answered(PAGED, NAMES.get(k % 8), 1);
+      answered(STATIC, NAMES.get(k % 8), 1);
+    }
+    for (int k = 0; k < 70; k++) {
+      answered(PAGED, NAMES.get(1 + k % 7), 1);
+      answered(STATIC, NAMES.get(1 + k % 7), 8);
+    }
+    Samples.Desk idle = new Samples.Desk(now);
+    double fast = policy.foretell(ask(2000), "adapter-0", PAGED, idle).prefillNanos();
+    double slow = policy.foretell(ask(2000), "adapter-0", STATIC, idle).prefillNanos();
+    assertThat(slow / fast).isGreaterThan(4);
+  }
+
+  /// One that most requests are for knows what it costs better than all together.
+  @Test
+  void whoHasShownMostStandsAlone() {
+    for (int k = 0; k < 200; k++) {
+      answered(PAGED, "adapter-0", 1);
+      answered(PAGED, NAMES.get(1 + k % 4), k % 4 == 0 ? 1.4 : 1);
+    }
+    for (int k = 0; k < 300; k++) {
+      answered(PAGED, "adapter-0", 1);
+    }
+    Forecast f = policy.foretell(ask(4000), "adapter-0", PAGED, new Samples.Desk(now));
+    assertThat(f.prefillNanos() / (4000 * PROMPT_NANOS)).isBetween(0.95, 1.05);
+  }
+
+  /// Small and large ones, each known: none is taken for the middle of all.
+  @Test
+  void whoCostsOtherwiseStandsAlone() {
+    for (int k = 0; k < 8 * 80; k++) {
+      answered(PAGED, NAMES.get(k % 8), k % 8 < 4 ? 1 : 6);
+    }
+    Samples.Desk idle = new Samples.Desk(now);
+    double small = policy.foretell(ask(2000), "adapter-0", PAGED, idle).prefillNanos();
+    double large = policy.foretell(ask(2000), "adapter-7", PAGED, idle).prefillNanos();
+    assertThat(large / small).isGreaterThan(3);
+  }
+
   @Test
   void whoServesNoneOfThemHasNoKin() {
     for (int k = 0; k < 80; k++) {
