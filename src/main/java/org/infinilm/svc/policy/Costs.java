@@ -87,7 +87,8 @@ final class Costs {
 
   private record Speed(double log, long atNanos) {}
 
-  /// A speed for a first look at many: it fades by minutes, so that who was slow is looked at again.
+  /// A speed for a first look at many: it fades by minutes, so that who was slow is looked at
+  /// again.
   private record Rough(String name, double log, long atNanos) {
     private static final double BACK_NANOS = 400e9;
 
