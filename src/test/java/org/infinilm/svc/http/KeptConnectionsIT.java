@@ -388,15 +388,15 @@ class KeptConnectionsIT {
   @Test
   void filesThatWereReadAnewTakeNewConnections() throws Exception {
     Instant now = Instant.now();
-    X509Bundle pair =
+    CertificateBuilder made =
         new CertificateBuilder()
             .subject("CN=127.0.0.1")
             .addSanIpAddress("127.0.0.1")
             .setIsCertificateAuthority(true)
             .notBefore(now.minus(Duration.ofDays(1)))
             .notAfter(now.plus(Duration.ofDays(1)))
-            .ecp256()
-            .buildSelfSigned();
+            .ecp256();
+    X509Bundle pair = made.buildSelfSigned();
     Path cert = Files.writeString(dir.resolve("cert.pem"), pair.getCertificatePEM());
     Path key = Files.writeString(dir.resolve("key.pem"), pair.getPrivateKeyPEM());
     Path ca = Files.writeString(dir.resolve("ca.pem"), pair.getCertificatePEM());
@@ -410,7 +410,9 @@ class KeptConnectionsIT {
         assertThat(secure.get(uri, LONG).ok()).isTrue();
       }
       assertThat(handshakes(shown)).isEqualTo(1);
-      Path next = Files.writeString(dir.resolve("next.pem"), pair.getCertificatePEM() + "\n");
+      // the same certificate alone would be no news
+      String both = pair.getCertificatePEM() + "\n" + made.buildSelfSigned().getCertificatePEM();
+      Path next = Files.writeString(dir.resolve("next.pem"), both);
       Files.move(next, ca, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
       await().atMost(LONG).until(() -> secure.get(uri, LONG).ok() && handshakes(shown) == 2);
     }
