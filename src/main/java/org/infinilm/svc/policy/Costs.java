@@ -89,11 +89,12 @@ final class Costs {
 
   /// A speed for a first look at many: it fades by minutes, so that who was slow is looked at
   /// again.
-  private record Rough(String name, double log, long atNanos) {
-    private static final double BACK_NANOS = 400e9;
+  private record Rough(String name, double heard, long atNanos) {
+    private static final double BACK_NANOS = 100e9;
 
     double factor(long nowNanos) {
-      return Math.exp(log * Math.exp(-Math.max(0, nowNanos - atNanos) / BACK_NANOS));
+      double left = 1 / (1 + Math.max(0, nowNanos - atNanos) / BACK_NANOS);
+      return 1 + (heard - 1) * left * left;
     }
   }
 
@@ -605,7 +606,7 @@ final class Costs {
     Speed s = new Speed(after, nowNanos);
     speeds.put(i.name(), s);
     @Nullable Rough[] r = Arrays.copyOf(rough, Math.max(rough.length, i.slot() + 1));
-    r[i.slot()] = new Rough(i.name(), s.log(), nowNanos);
+    r[i.slot()] = new Rough(i.name(), Math.exp(s.log()), nowNanos);
     rough = r;
   }
 
