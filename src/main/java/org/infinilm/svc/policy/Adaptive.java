@@ -126,7 +126,7 @@ final class Adaptive implements Policy {
     /// have, if they cost alike: what is slow, and how many are computed at once, is the same for
     /// each of them, and each alone sees little of it.
     Model as(@Nullable Model kin) {
-      if (kin == null || isItself(kin) || !isLike(kin)) {
+      if (kin == null || standsAlone(kin)) {
         return this;
       }
       Model v = view;
@@ -142,8 +142,9 @@ final class Adaptive implements Policy {
       return v;
     }
 
-    private boolean isItself(Model kin) {
-      return !kin.known() || (known() && PART_OF_KIN * seen() >= kin.seen());
+    private boolean standsAlone(Model kin) {
+      boolean isMost = known() && PART_OF_KIN * seen() >= kin.seen();
+      return !kin.known() || isMost || !isLike(kin);
     }
 
     /// Whether it costs what they cost, as far as it has shown; else whether they cost alike.
@@ -153,14 +154,15 @@ final class Adaptive implements Policy {
           : kin.paged.isAlike() && kin.statics.isAlike();
     }
 
-    private int seen() {
+    /// Prompts that it was learned from.
+    int seen() {
       return paged.prompts() + statics.prompts();
     }
 
     /// By whose costs it is sent.
     Model told() {
       Model v = view;
-      return v == null || isItself(v) ? this : v;
+      return v == null || standsAlone(v) ? this : v;
     }
 
     AnswerLengths lengths() {

@@ -4,7 +4,6 @@ import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.fleet.Instance;
-import org.jspecify.annotations.Nullable;
 
 /// What a choice does to those that come while it is computed: as many as come to that instance in
 /// the time that it is kept from their prompts, each of usual length, wait for a part of it, or go
@@ -22,8 +21,6 @@ final class Arrivals {
   /// Parts of the time that they may wait.
   private static final double[] WAITS = {1.0 / 6, 0.5, 5.0 / 6};
 
-  private static final int MOST_INSTANCES = 8192;
-
   private record Lately(double count, long atNanos) {
     double at(long nowNanos) {
       return count * Math.exp(-Math.max(0, nowNanos - atNanos) / (LATELY_SECONDS * 1e9));
@@ -34,9 +31,7 @@ final class Arrivals {
 
   /// A request was sent there then.
   void sent(Instance to, long atNanos) {
-    if (lately.size() >= MOST_INSTANCES && !lately.containsKey(to.name())) {
-      lately.remove(lately.keySet().iterator().next());
-    }
+    Costs.bound(lately, to.name());
     lately.merge(
         to.name(),
         new Lately(1, atNanos),
@@ -44,7 +39,7 @@ final class Arrivals {
   }
 
   private double perNano(String instance, long nowNanos) {
-    @Nullable Lately l = lately.get(instance);
+    Lately l = lately.get(instance);
     return l == null ? 0 : l.at(nowNanos) / (LATELY_SECONDS * 1e9);
   }
 
@@ -80,7 +75,7 @@ final class Arrivals {
     double usual = m.usualPrompt;
     double rate = usual == 0 ? 0 : perNano(of.get(k).name(), nowNanos);
     Forecast.Part part = parts.get(k);
-    if (rate * (part.prefillNanos() + part.firstNanos()) < LEAST) {
+    if (rate == 0) {
       return 0;
     }
     double tokens = m.lengths().left((long) usual, 0, 0);

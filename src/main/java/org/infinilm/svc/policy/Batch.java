@@ -25,10 +25,6 @@ final class Batch {
   /// First tokens that speak for more, with none between that speaks against it.
   private static final int ENOUGH_MORE = 2;
 
-  /// After so many that tell, what was seen together counts anew: it may be another instance by
-  /// now.
-  private static final int AFRESH = 256;
-
   /// Answers that came whole before they tell.
   private static final int WHOLES = 12;
 
@@ -51,7 +47,6 @@ final class Batch {
   private int lately;
   private int more;
   private int leastMore;
-  private int seen;
   private int below;
   private double held;
   private int alone;
@@ -130,11 +125,7 @@ final class Batch {
 
   private void tells(boolean waited) {
     double part = 1.0 / STREAMS;
-    if (++seen % AFRESH == 0) {
-      lately = 0;
-      more = 0;
-      held = 0;
-    } else if (waited) {
+    if (waited) {
       more = Math.max(0, more - 1);
       held = Math.min(2, held + part);
     } else {

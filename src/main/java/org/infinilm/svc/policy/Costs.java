@@ -610,7 +610,8 @@ final class Costs {
     rough = r;
   }
 
-  private static void bound(Map<String, ?> of, String name) {
+  /// Makes room for one more of that name, where as many are kept as are at most.
+  static void bound(Map<String, ?> of, String name) {
     if (of.size() >= MOST_INSTANCES && !of.containsKey(name)) {
       of.remove(of.keySet().iterator().next());
     }

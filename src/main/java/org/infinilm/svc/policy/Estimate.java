@@ -286,6 +286,7 @@ final class Estimate {
   }
 
   private void batched(Instance i, Costs costs, double factor, List<? extends Flight> flights) {
+    int batch = costs.batch(i);
     double queued = 0;
     int waiting = 0;
     int running = 0;
@@ -315,7 +316,7 @@ final class Estimate {
     if (head >= 0 && serialShare == 1) {
       double whole = costs.promptNanos(newTokens(flights.get(head))) * factor;
       double done = now - Math.max(lastFirst, flights.get(head).dispatchNanos());
-      headLeft = left(whole, done, running + waiting <= costs.batch(i));
+      headLeft = left(whole, done, running + waiting <= batch);
       queued -= whole - headLeft;
     }
     if (lanes > 1) {
@@ -338,7 +339,6 @@ final class Estimate {
     total = sum + own;
     double stretch =
         1 / (1 - Math.min(MOST_STALLED, model.costs(i.cacheType()).stalledShare(i.name())));
-    int batch = costs.batch(i);
     sequences = Math.min(batch, running + waiting + 1);
     double before =
         costs.tokenNanos(most, sum, Math.min(batch, running + waiting)) * factor * stretch;

@@ -15,8 +15,6 @@ import org.jspecify.annotations.Nullable;
  * told (Costs#isAlike).
  */
 final class Kin {
-  private static final int MOST = 8192;
-
   private final ConcurrentHashMap<String, Adaptive.Model> byInstance = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Adaptive.Model> byModel = new ConcurrentHashMap<>();
 
@@ -47,28 +45,18 @@ final class Kin {
       m = new Adaptive.Model("", new Prefixes.Homes());
     }
     if (m != here) {
-      put(byInstance, i.name(), m);
+      Costs.bound(byInstance, i.name());
+      byInstance.put(i.name(), m);
     }
     if (m != there) {
-      put(byModel, model, m);
+      Costs.bound(byModel, model);
+      byModel.put(model, m);
     }
     return m;
   }
 
   private static Adaptive.@Nullable Model more(
       Adaptive.@Nullable Model a, Adaptive.@Nullable Model b) {
-    return a == null || (b != null && seen(b) > seen(a)) ? b : a;
-  }
-
-  private static int seen(Adaptive.Model m) {
-    return m.paged.prompts() + m.statics.prompts();
-  }
-
-  private static void put(
-      ConcurrentHashMap<String, Adaptive.Model> of, String name, Adaptive.Model m) {
-    if (of.size() >= MOST && !of.containsKey(name)) {
-      of.remove(of.keySet().iterator().next());
-    }
-    of.put(name, m);
+    return a == null || (b != null && b.seen() > a.seen()) ? b : a;
   }
 }

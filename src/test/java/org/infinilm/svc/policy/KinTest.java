@@ -79,6 +79,11 @@ class KinTest {
             false));
   }
 
+  /// What a prompt of 2,000 tokens is foretold to take.
+  private double nanos(String model, Instance i) {
+    return policy.foretell(ask(2000), model, i, new Samples.Desk(now)).prefillNanos();
+  }
+
   private Reason why(String model, Instance... among) {
     Choice c =
         policy.choose(
@@ -124,10 +129,7 @@ class KinTest {
       answered(PAGED, NAMES.get(k), 1);
       answered(STATIC, NAMES.get(k), 4);
     }
-    Samples.Desk idle = new Samples.Desk(now);
-    double fast = policy.foretell(ask(2000), "adapter-200", PAGED, idle).prefillNanos();
-    double slow = policy.foretell(ask(2000), "adapter-200", STATIC, idle).prefillNanos();
-    assertThat(slow / fast).isGreaterThan(2.5);
+    assertThat(nanos("adapter-200", STATIC) / nanos("adapter-200", PAGED)).isGreaterThan(2.5);
   }
 
   /// Each of a few is known itself, and yet sees little of what becomes of an instance.
@@ -141,10 +143,7 @@ class KinTest {
       answered(PAGED, NAMES.get(1 + k % 7), 1);
       answered(STATIC, NAMES.get(1 + k % 7), 8);
     }
-    Samples.Desk idle = new Samples.Desk(now);
-    double fast = policy.foretell(ask(2000), "adapter-0", PAGED, idle).prefillNanos();
-    double slow = policy.foretell(ask(2000), "adapter-0", STATIC, idle).prefillNanos();
-    assertThat(slow / fast).isGreaterThan(4);
+    assertThat(nanos("adapter-0", STATIC) / nanos("adapter-0", PAGED)).isGreaterThan(4);
   }
 
   /// One that most requests are for knows what it costs better than all together.
@@ -167,10 +166,7 @@ class KinTest {
     for (int k = 0; k < 8 * 80; k++) {
       answered(PAGED, NAMES.get(k % 8), k % 8 < 4 ? 1 : 6);
     }
-    Samples.Desk idle = new Samples.Desk(now);
-    double small = policy.foretell(ask(2000), "adapter-0", PAGED, idle).prefillNanos();
-    double large = policy.foretell(ask(2000), "adapter-7", PAGED, idle).prefillNanos();
-    assertThat(large / small).isGreaterThan(3);
+    assertThat(nanos("adapter-7", PAGED) / nanos("adapter-0", PAGED)).isGreaterThan(3);
   }
 
   @Test
