@@ -48,17 +48,23 @@ class KubernetesFaultsIT {
     api.close();
   }
 
+  private static Source of(ConfigBuilder api, Duration quiet) throws Exception {
+    return KubernetesSource.open(
+        (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
+        f -> {},
+        KubernetesSource.watched(api),
+        quiet);
+  }
+
+  private ConfigBuilder there() {
+    return new ConfigBuilder()
+        .withAutoConfigure(false)
+        .withMasterUrl(api.url())
+        .withNamespace("llm");
+  }
+
   private void open(Duration quiet) throws Exception {
-    source =
-        KubernetesSource.open(
-            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
-            f -> {},
-            KubernetesSource.watched(
-                new ConfigBuilder()
-                    .withAutoConfigure(false)
-                    .withMasterUrl(api.url())
-                    .withNamespace("llm")),
-            quiet);
+    source = of(there(), quiet);
     source.start(heard);
     found("a", "b");
     await().atMost(SOON).until(() -> !api.watches().isEmpty());
@@ -147,16 +153,7 @@ class KubernetesFaultsIT {
   @Test
   void listsThatAreForgottenAgainAndAgainAreNamed() throws Exception {
     api.forgetsLists(Integer.MAX_VALUE);
-    source =
-        KubernetesSource.open(
-            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
-            f -> {},
-            KubernetesSource.watched(
-                new ConfigBuilder()
-                    .withAutoConfigure(false)
-                    .withMasterUrl(api.url())
-                    .withNamespace("llm")),
-            Duration.ofMinutes(2));
+    source = of(there(), Duration.ofMinutes(2));
     source.start(heard);
     await().atMost(SOON).until(() -> !heard.troubles().isEmpty());
     assertThat(heard.troubles()).containsExactly("pods of llm: the continue token is too old");
@@ -229,16 +226,7 @@ class KubernetesFaultsIT {
   @Test
   void whoMayNotListIsToldSo() throws Exception {
     api.refuses(403);
-    source =
-        KubernetesSource.open(
-            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
-            f -> {},
-            KubernetesSource.watched(
-                new ConfigBuilder()
-                    .withAutoConfigure(false)
-                    .withMasterUrl(api.url())
-                    .withNamespace("llm")),
-            Duration.ofMinutes(2));
+    source = of(there(), Duration.ofMinutes(2));
     source.start(heard);
     await().atMost(SOON).until(() -> !heard.troubles().isEmpty());
     assertThat(heard.troubles()).containsExactly("pods of llm: pods is forbidden");
@@ -318,12 +306,7 @@ class KubernetesFaultsIT {
   private String troubleOf(String url) throws Exception {
     Heard h = new Heard();
     source =
-        KubernetesSource.open(
-            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
-            f -> {},
-            KubernetesSource.watched(
-                new ConfigBuilder().withAutoConfigure(false).withMasterUrl(url)),
-            Duration.ofMinutes(2));
+        of(new ConfigBuilder().withAutoConfigure(false).withMasterUrl(url), Duration.ofMinutes(2));
     try (Source s = source) {
       s.start(h);
       await().atMost(SOON).until(() -> !h.troubles().isEmpty());
@@ -394,12 +377,7 @@ class KubernetesFaultsIT {
         current-context: x
         """
             .formatted(api.url()));
-    source =
-        KubernetesSource.open(
-            (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
-            f -> {},
-            KubernetesSource.watched(new ConfigBuilder(Config.fromKubeconfig(config.toFile()))),
-            Duration.ofMinutes(2));
+    source = of(new ConfigBuilder(Config.fromKubeconfig(config.toFile())), Duration.ofMinutes(2));
     source.start(heard);
     found("a", "b");
     await().atMost(SOON).until(() -> !api.watches().isEmpty());
