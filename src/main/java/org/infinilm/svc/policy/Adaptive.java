@@ -358,7 +358,7 @@ final class Adaptive implements Policy {
       Instance i = now.get(k);
       Costs costs = m.costs(i.cacheType());
       double usual = i.cacheType() == CacheType.STATIC ? statics : paged;
-      double factor = few ? costs.factor(i.name(), nowNanos) : costs.roughFactor(i, nowNanos);
+      double factor = few ? costs.factor(i.name(), nowNanos) : costs.roughly().factor(i, nowNanos);
       double score = (1 + load.inFlight(i.slot())) * usual * factor + (i.weight() == 0 ? NEVER : 0);
       best = score < least ? i : best;
       least = Math.min(least, score);
@@ -528,7 +528,9 @@ final class Adaptive implements Policy {
       }
       int kind = i.cacheType() == CacheType.STATIC ? 1 : 0;
       double score =
-          (1 + load.inFlight(i.slot())) * m.costs(i.cacheType()).roughFactor(i, load.nowNanos())
+          m.costs(i.cacheType())
+                  .roughly()
+                  .load(i, load.inFlight(i.slot()), load.nowNanos())
               + (i.weight() == 0 ? NEVER : 0);
       int from = kind * half;
       int n = counts[kind];

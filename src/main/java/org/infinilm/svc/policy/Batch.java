@@ -2,7 +2,7 @@ package org.infinilm.svc.policy;
 
 /// How many answers an instance that does not say computes at once, from what was seen there: at
 /// least as many as went on together, and no more where one after the other waited for an end while
-/// so many went on. Written by one thread; [#most] and [#isKnown] are for any.
+/// so many went on. Written by one thread; [#most], [#isKnown] and [#isBeyond] are for any.
 /*
  * A stream's first token shows that it has a place. One that came while so many went on would have begun
  * beside them if there were more places; when each of them begins after an end alone, there are none. One that
@@ -63,6 +63,9 @@ final class Batch {
   private volatile int knownWhole;
   private volatile int ever;
 
+  /// Whether enough came whole, and their times tell no number.
+  private volatile boolean untold;
+
   /// As many as it computes at once: as many as were seen, where no more are; else the usual number
   /// at least.
   int most() {
@@ -74,6 +77,19 @@ final class Batch {
   /// Whether one more would wait for an end.
   boolean isKnown() {
     return known > 0 || knownWhole > 0;
+  }
+
+  /// Whether it showed that it computes more than so many.
+  boolean isBeyond(int answers) {
+    return ever > answers || untold;
+  }
+
+  /// What was seen of it before, by another process.
+  void assume(int places) {
+    lately = places;
+    ever = places;
+    held = 1;
+    known = places;
   }
 
   /// A stream began.
@@ -171,10 +187,13 @@ final class Batch {
     }
     int is = knownWhole;
     int best = 0;
+    int most = 0;
     for (int n = offAll.length - 1; n > 0; n--) {
+      most = Math.max(most, wholes[n]);
       double closer = n == is ? STILL_CLOSER : CLOSER;
       best = wholes[n] >= WHOLES && offSince[n] < closer * offAll[n] ? n : best;
     }
     knownWhole = best;
+    untold = best == 0 && most >= WHOLES;
   }
 }

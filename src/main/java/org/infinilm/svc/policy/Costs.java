@@ -1,7 +1,6 @@
 package org.infinilm.svc.policy;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -60,6 +59,7 @@ final class Costs {
   private static final String BRIEF = "brief";
   private static final String MIDDLES = "middles";
   private static final String BEGINS = "begins";
+  private static final String PLACES = "places";
   private static final double BACK_NANOS = 30e9;
   private static final double MOST_AGE_SECONDS = 1e6;
   private static final double LEAST_SECONDS = 1e-4;
@@ -87,17 +87,6 @@ final class Costs {
 
   private record Speed(double log, long atNanos) {}
 
-  /// A speed for a first look at many: it fades by minutes, so that who was slow is looked at
-  /// again.
-  private record Rough(String name, double heard, long atNanos) {
-    private static final double BACK_NANOS = 100e9;
-
-    double factor(long nowNanos) {
-      double left = 1 / (1 + Math.max(0, nowNanos - atNanos) / BACK_NANOS);
-      return 1 + (heard - 1) * left * left;
-    }
-  }
-
   /// Prompts and answers before costs count as known.
   private static final int ENOUGH = 30;
 
@@ -116,6 +105,7 @@ final class Costs {
       Map<String, Speed> speeds,
       Map<String, Double> stalls,
       Map<String, PromptOrder.Begin> begins,
+      Map<String, Integer> places,
       double[] middles,
       int brief) {}
 
@@ -187,8 +177,8 @@ final class Costs {
   private final ConcurrentHashMap<String, Double> stalls = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, PromptOrder> orders = new ConcurrentHashMap<>();
   private final ConcurrentHashMap<String, Crowd> crowds = new ConcurrentHashMap<>();
-  private final ConcurrentHashMap<String, Batch> batches = new ConcurrentHashMap<>();
-  private volatile @Nullable Rough[] rough = new Rough[0];
+  private final Places places = new Places();
+  private final Roughly rough = new Roughly();
 
   /// Those of the other cache type of the same model.
   void beside(Costs other) {
@@ -404,10 +394,8 @@ final class Costs {
   }
 
   /// The same roughly, for a first look at many.
-  double roughFactor(Instance i, long nowNanos) {
-    @Nullable Rough[] all = rough;
-    Rough r = i.slot() < all.length ? all[i.slot()] : null;
-    return r == null || !r.name().equals(i.name()) ? 1 : r.factor(nowNanos);
+  Roughly roughly() {
+    return rough;
   }
 
   /// The first token of a request came `nanos` after it was sent, nothing else being before it.
@@ -570,18 +558,19 @@ final class Costs {
 
   /// What was seen of how many answers it computes at once; for the learner's thread.
   Batch seen(Instance i) {
-    bound(batches, i.name());
-    return batches.computeIfAbsent(i.name(), n -> new Batch());
+    return places.seen(i);
   }
 
-  /// Sequences at once: of an instance that does not say, as many as were seen there. One that
-  /// could do more gets one more now and then, and shows it.
+  /// A stream began.
+  ///
+  /// @param before and what follows: as [Batch#stream] takes them
+  void began(Instance i, int before, int beside, boolean afterEnd) {
+    places.stream(i, before, beside, afterEnd);
+  }
+
+  /// Sequences at once.
   int batch(Instance i) {
-    if (i.seats() > 0) {
-      return i.seats();
-    }
-    Batch b = batches.get(i.name());
-    return b == null ? Batch.USUAL : b.most();
+    return places.most(i);
   }
 
   /// Share of the time of its answers that an instance spends on the prompts of others.
@@ -605,9 +594,7 @@ final class Costs {
     double after = Math.clamp(before + step * off, -MOST_LOG, MOST_LOG);
     Speed s = new Speed(after, nowNanos);
     speeds.put(i.name(), s);
-    @Nullable Rough[] r = Arrays.copyOf(rough, Math.max(rough.length, i.slot() + 1));
-    r[i.slot()] = new Rough(i.name(), Math.exp(s.log()), nowNanos);
-    rough = r;
+    rough.heard(i, Math.exp(s.log()), batch(i), nowNanos);
   }
 
   /// Makes room for one more of that name, where as many are kept as are at most.
@@ -644,6 +631,8 @@ final class Costs {
         begins,
         MIDDLES,
         new double[] {promptMiddle.log(), tokenMiddle.log()},
+        PLACES,
+        places.remembered(),
         BRIEF,
         brief);
   }
@@ -660,6 +649,7 @@ final class Costs {
     speeds.putAll(m.speeds());
     stalls.putAll(m.stalls());
     m.begins().forEach((name, b) -> orders.computeIfAbsent(name, n -> new PromptOrder()).assume(b));
+    places.recall(m.places());
   }
 
   private static List<String> few(Recalled of) {
@@ -691,7 +681,11 @@ final class Costs {
         begins.put(name, PromptOrder.Begin.of(orders.number(name)));
       }
     }
+    Map<String, Integer> at = Map.of();
+    if (from.names().contains(PLACES)) {
+      at = Places.read(from.in(PLACES), few(from.in(PLACES)));
+    }
     double[] middles = from.names().contains(MIDDLES) ? from.numbers(MIDDLES, 2) : new double[2];
-    return new Memory(new Known(prompt, token, whole), heard, stalled, begins, middles, brief);
+    return new Memory(new Known(prompt, token, whole), heard, stalled, begins, at, middles, brief);
   }
 }

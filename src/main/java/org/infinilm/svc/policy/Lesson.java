@@ -176,7 +176,7 @@ final class Lesson {
     if (ahead != null) {
       int before = forecast.others() ? 0 : ahead.runningBefore();
       boolean afterEnd = f.otherLastNanos() > Math.max(f.otherFirstNanos(), f.dispatchNanos());
-      costs.seen(i).stream(before, ahead.streamsBeside(), afterEnd);
+      costs.began(i, before, ahead.streamsBeside(), afterEnd);
     }
     // of the prompts of answers that come whole nobody sees when they are done
     boolean unseen = ahead != null && ahead.isMixed() && !costs.isStreamed(i);

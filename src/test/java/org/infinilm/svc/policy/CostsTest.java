@@ -120,10 +120,10 @@ class CostsTest {
       answers(USUAL, 1);
       answers(SLOW, 10);
     }
-    assertThat(costs.roughFactor(SLOW, now)).isGreaterThan(4);
-    assertThat(costs.roughFactor(SLOW, now + 60_000_000_000L)).isGreaterThan(2);
-    assertThat(costs.roughFactor(SLOW, now + 1_800_000_000_000L)).isLessThan(1.1);
+    assertThat(costs.roughly().factor(SLOW, now)).isGreaterThan(4);
+    assertThat(costs.roughly().factor(SLOW, now + 60_000_000_000L)).isGreaterThan(2);
+    assertThat(costs.roughly().factor(SLOW, now + 1_800_000_000_000L)).isLessThan(1.1);
     Instance next = Samples.paged("next", SLOW.slot());
-    assertThat(costs.roughFactor(next, now)).isEqualTo(1);
+    assertThat(costs.roughly().factor(next, now)).isEqualTo(1);
   }
 }
