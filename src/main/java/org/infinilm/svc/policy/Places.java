@@ -38,8 +38,11 @@ final class Places {
       return i.seats();
     }
     Batch b = batches.get(i.name());
-    boolean tells = b != null && (b.isKnown() || !all.isKnown() || b.isBeyond(all.most()));
-    return tells ? b.most() : all.most();
+    int together = all.most();
+    if (b == null || (all.isKnown() && !b.isKnown() && !b.isBeyond(together))) {
+      return together;
+    }
+    return b.most();
   }
 
   /// For a file: where the number is known.
