@@ -583,7 +583,7 @@ final class Adaptive implements Policy {
       m.prefixes.left(ask.prefix(), f.instance());
     }
     teach(m, f, ask);
-    if (f.instance().models().size() > 1) {
+    if (f.instance().models().size() > 1 || kin.has(f.model())) {
       teach(kin.at(f.instance(), f.model()), f, ask.withoutPrefix());
     }
   }

@@ -195,10 +195,10 @@ final class Costs {
     return isAlike(known.prompt()) && isAlike(known.token());
   }
 
-  /// Whether others' costs are at most twice these, or half, as far as both are known.
+  /// Whether others' costs are known where these are, and at most twice these, or half.
   boolean isLike(Costs other, double prompt) {
     if (!isKnown() || !other.isKnown()) {
-      return true;
+      return !isKnown();
     }
     return isNear(promptNanos(prompt), other.promptNanos(prompt))
         && isNear(tokenNanos(prompt, prompt, 1), other.tokenNanos(prompt, prompt, 1));

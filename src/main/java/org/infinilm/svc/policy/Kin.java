@@ -36,7 +36,12 @@ final class Kin {
     return byInstance.get(i.name());
   }
 
-  /// Where an answer of this model teaches.
+  /// Whether it is one of several that the same instances serve.
+  boolean has(String model) {
+    return byModel.containsKey(model);
+  }
+
+  /// Where an answer of this model teaches, also that of an instance that serves it alone.
   Adaptive.Model at(Instance i, String model) {
     Adaptive.Model here = byInstance.get(i.name());
     Adaptive.Model there = byModel.get(model);

@@ -146,6 +146,27 @@ class KinTest {
     assertThat(nanos("adapter-0", STATIC) / nanos("adapter-0", PAGED)).isGreaterThan(4);
   }
 
+  /// What only one of them has of its own is known by that one's answers.
+  @Test
+  void whatOneOfThemHasOfItsOwnIsSeenToo() {
+    Instance own = serving("own", CacheType.STATIC, 3, List.of(NAMES.get(0)));
+    for (int k = 0; k < 400; k++) {
+      answered(PAGED, NAMES.get(1 + k % 5), 1);
+      answered(k % 2 == 0 ? PAGED : own, NAMES.get(0), k % 2 == 0 ? 1 : 6);
+    }
+    Choice.Send c =
+        Samples.send(
+            policy,
+            ask(500),
+            Candidates.of(NAMES.get(0), List.of(PAGED, own)),
+            new Samples.Desk(now));
+    assertThat(c.instance()).isEqualTo(PAGED);
+    List<Forecast.Part> parts = c.forecast().parts();
+    double paged = parts.stream().filter(p -> p.instance().equals("a")).findAny().orElseThrow().prefillNanos();
+    double slow = parts.stream().filter(p -> p.instance().equals("own")).findAny().orElseThrow().prefillNanos();
+    assertThat(slow / paged).isGreaterThan(3);
+  }
+
   /// One that most requests are for knows what it costs better than all together.
   @Test
   void whoHasShownMostStandsAlone() {
