@@ -11,9 +11,10 @@ import org.infinilm.svc.simulator.LeapSettings;
 /// is left of the difference is said.
 /*
  * The recorded requests run where they ran. The speed of a node is the middle of recorded over simulated
- * times to the whole answer; a few rounds, for a slower node also queues longer, of which the one counts
- * whose times are nearest: the mean of the logarithms of their ratios, without the tenth that is furthest
- * off, so that one odd answer moves nothing. A node that answered too
+ * times to the whole answer. A slower node also queues longer, near its limit without bounds, so what a
+ * round says is a bound for the next one, and what lies between two bounds is tried. Of each node the speed
+ * counts whose times were nearest, and of all rounds the one whose times are: the mean of the logarithms of
+ * their ratios, without the tenth that is furthest off, so that one odd answer moves nothing. A node that answered too
  * few, or none, is as fast as the median of those of its kind that answered enough; where there are none
  * of its kind, as that of all.
  */
@@ -23,7 +24,14 @@ final class Fitting {
 
   private static final double MOST = 1000;
 
-  private static final int ROUNDS = 4;
+  private static final int ROUNDS = 12;
+
+  /// As a logarithm: recorded and simulated times that are alike.
+  private static final double ALIKE = 0.02;
+
+  /// Of the way between two bounds nothing is tried nearer than this to either.
+  private static final double NEAREST = 0.1;
+
   private static final int ENOUGH = 5;
 
   /// So much of all is left out of a fit's error.
@@ -37,7 +45,41 @@ final class Fitting {
   private double[] factors;
   private final boolean[] heard;
   private final boolean fitted;
+  private final Bounds[] bounds;
   private Outcome last;
+
+  /// What is known of one node's speed, as logarithms: a speed with which it is simulated too fast
+  /// and one with which too slow, by how much, and the nearest one.
+  private static final class Bounds {
+    private double fast = Double.NEGATIVE_INFINITY;
+    private double fastBy;
+    private double slow = Double.POSITIVE_INFINITY;
+    private double slowBy;
+    private double nearest;
+    private double nearestBy = Double.POSITIVE_INFINITY;
+
+    /// With this speed it is too fast by so much, or below 0 too slow.
+    ///
+    /// @return what to try next
+    double after(double speed, double by) {
+      if (Math.abs(by) < nearestBy) {
+        nearest = speed;
+        nearestBy = Math.abs(by);
+      }
+      if (by > 0 && speed > fast) {
+        fast = speed;
+        fastBy = by;
+      } else if (by <= 0 && speed < slow) {
+        slow = speed;
+        slowBy = by;
+      }
+      if (!(fast < slow) || Double.isInfinite(fast) || Double.isInfinite(slow)) {
+        return speed + by;
+      }
+      double part = Math.clamp(fastBy / (fastBy - slowBy), NEAREST, 1 - NEAREST);
+      return fast + part * (slow - fast);
+    }
+  }
 
   Fitting(DecisionTrace trace, FleetPlan plan, boolean speeds) {
     this.trace = trace;
@@ -46,13 +88,19 @@ final class Fitting {
     this.heard = new boolean[factors.length];
     Arrays.fill(factors, 1);
     this.fitted = speeds;
+    this.bounds = new Bounds[factors.length];
+    Arrays.setAll(bounds, n -> new Bounds());
     this.last = run();
     double least = off();
     Outcome best = last;
     FleetPlan bestPlan = plan;
     double[] bestFactors = factors.clone();
-    for (int k = 0; speeds && k < ROUNDS; k++) {
-      adjust();
+    boolean more = speeds;
+    for (int k = 0; more && k < ROUNDS; k++) {
+      more = adjust() && k < ROUNDS - 1;
+      if (!more) {
+        nearest();
+      }
       last = run();
       double now = off();
       if (now < least) {
@@ -94,14 +142,30 @@ final class Fitting {
     return new FleetRun(plan, trace.at(1, trace.rate()), arm, 1).run();
   }
 
-  private void adjust() {
+  /// @return whether some node's times are not alike yet
+  private boolean adjust() {
+    boolean more = false;
     for (int n = 0; n < factors.length; n++) {
       double[] ratios = ratios(n);
       heard[n] = ratios.length >= ENOUGH;
       if (heard[n]) {
-        factors[n] = Math.clamp(factors[n] * middle(ratios), LEAST, MOST);
+        double by = middle(ratios);
+        factors[n] = Math.clamp(Math.exp(bounds[n].after(Math.log(factors[n]), by)), LEAST, MOST);
+        more |= Math.abs(by) > ALIKE;
       }
     }
+    become();
+    return more;
+  }
+
+  private void nearest() {
+    for (int n = 0; n < factors.length; n++) {
+      factors[n] = heard[n] ? Math.exp(bounds[n].nearest) : factors[n];
+    }
+    become();
+  }
+
+  private void become() {
     List<Node> nodes = new ArrayList<>();
     for (int n = 0; n < factors.length; n++) {
       factors[n] = heard[n] ? factors[n] : usual(n);
@@ -110,12 +174,12 @@ final class Fitting {
     plan = plan.with(nodes);
   }
 
-  /// The mean of the middle half, of logarithms: of a few that lie apart the median would jump from
-  /// one to the other.
+  /// The mean of the middle half of their logarithms: of a few that lie apart the median would jump
+  /// from one to the other.
   private static double middle(double[] sorted) {
     int from = sorted.length / 4;
     int to = sorted.length - from;
-    return Math.exp(Arrays.stream(sorted, from, to).map(Math::log).average().orElse(0));
+    return Arrays.stream(sorted, from, to).map(Math::log).average().orElse(0);
   }
 
   private double usual(int node) {

@@ -24,7 +24,7 @@ import org.infinilm.svc.simulator.LeapSettings;
 
 /// What other thresholds of the size rule would have come to, over requests that a router
 /// remembers: the model of `infini replay`, with each instance's speed fitted to where the requests
-/// went. Some 15 runs of at most [#MOST] requests, tenths of a second of one core. Stateless.
+/// went. Some 15 to 25 runs of at most [#MOST] requests, tenths of a second of one core. Stateless.
 ///
 /// Instances are modelled as InfiniLM's engines of the measured 9b shape ([FleetPlan]'s defaults),
 /// many times slower or faster as the fit finds; how wrong that is for the engines at hand is what

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -20,6 +21,8 @@ import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Program;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// A router's decision log, run again.
 class ReplayTest {
@@ -88,6 +91,16 @@ class ReplayTest {
     assertThat(fit.report()).contains("time to first token").contains("400 requests");
     Fitting unfitted = new Fitting(trace, FleetPlan.of("1+1"), false);
     assertThat(unfitted.plan().nodes()).allMatch(n -> n.slowFactor() == 1);
+  }
+
+  /// A slower one also queues longer, and near its limit without bounds.
+  @ParameterizedTest
+  @ValueSource(doubles = {0.2, 1, 4, 6, 8, 15})
+  void theSpeedIsFoundOfInstancesNearTheirLimitAndBeyondIt(double factor) throws Exception {
+    DecisionTrace trace = DecisionTrace.read(recorded(factor), null);
+    for (Node n : new Fitting(trace, FleetPlan.of("1+1"), true).plan().nodes()) {
+      assertThat(n.slowFactor()).isCloseTo(factor, withinPercentage(10));
+    }
   }
 
   /// The same hundred answers of one place, one after the other, and in bursts that the router
