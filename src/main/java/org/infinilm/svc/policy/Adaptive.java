@@ -125,8 +125,8 @@ final class Adaptive implements Policy {
     /// This one where it has shown itself a good part of what its kin have; else with what they
     /// have, if they cost alike: what is slow, and how many are computed at once, is the same for
     /// each of them, and each alone sees little of it.
-    Model as(@Nullable Model kin) {
-      if (kin == null || standsAlone(kin)) {
+    Model as(@Nullable Model kin, long nowNanos) {
+      if (kin == null || standsAlone(kin, nowNanos)) {
         return this;
       }
       Model v = view;
@@ -142,8 +142,8 @@ final class Adaptive implements Policy {
       return v;
     }
 
-    private boolean standsAlone(Model kin) {
-      boolean isMost = known() && PART_OF_KIN * seen() >= kin.seen();
+    private boolean standsAlone(Model kin, long nowNanos) {
+      boolean isMost = known() && PART_OF_KIN * lately(nowNanos) >= kin.lately(nowNanos);
       return !kin.known() || isMost || !isLike(kin);
     }
 
@@ -159,10 +159,15 @@ final class Adaptive implements Policy {
       return paged.prompts() + statics.prompts();
     }
 
+    /// The same, of which each counts less with time.
+    private double lately(long nowNanos) {
+      return paged.lately(nowNanos) + statics.lately(nowNanos);
+    }
+
     /// By whose costs it is sent.
-    Model told() {
+    Model told(long nowNanos) {
       Model v = view;
-      return v == null || standsAlone(v) ? this : v;
+      return v == null || standsAlone(v, nowNanos) ? this : v;
     }
 
     AnswerLengths lengths() {
@@ -261,7 +266,7 @@ final class Adaptive implements Policy {
   }
 
   private Estimate estimate(Ask ask, String model, Model m, Load load) {
-    return new Estimate(ask, m, objectives.of(model), load, without);
+    return new Estimate(ask, model, m, objectives.of(model), load, without);
   }
 
   @Override
@@ -269,7 +274,7 @@ final class Adaptive implements Policy {
     if (ask.promptTokens() <= 0) {
       return withoutPrompt(ask, candidates, load, random);
     }
-    Model m = model(candidates.model()).as(kin.of(candidates));
+    Model m = model(candidates.model()).as(kin.of(candidates), load.nowNanos());
     Estimate e = estimate(ask, candidates.model(), m, load);
     Mode mode = mode(m, load.nowNanos());
     Choice ruled = rule.choose(ask, candidates, load, random);
@@ -340,7 +345,7 @@ final class Adaptive implements Policy {
   /// instance takes for a usual prompt. The rule's choice while costs are not what decides.
   private Choice withoutPrompt(Ask ask, Candidates candidates, Load load, RandomGenerator random) {
     Model own = models.get(candidates.model());
-    Model m = own == null ? null : own.as(kin.of(candidates));
+    Model m = own == null ? null : own.as(kin.of(candidates), load.nowNanos());
     Choice ruled = rule.choose(ask, candidates, load, random);
     if (m == null || mode(m, load.nowNanos()) != Mode.LEARNED || !(ruled instanceof Choice.Send)) {
       return ruled;
@@ -566,7 +571,7 @@ final class Adaptive implements Policy {
     if (ask.promptTokens() <= 0) {
       return Forecast.NONE;
     }
-    Model m = model(model).as(kin.of(to));
+    Model m = model(model).as(kin.of(to), load.nowNanos());
     return estimate(ask, model, m, load)
         .seated()
         .forecast(to, null, mode(m, load.nowNanos()), null, List.of());
@@ -602,7 +607,7 @@ final class Adaptive implements Policy {
   public List<Insight> insights(long nowNanos) {
     List<Insight> out = new ArrayList<>();
     models.forEach((name, m) -> {
-      Model told = m.told();
+      Model told = m.told(nowNanos);
       long size = told.crossing.size();
       out.add(
           new Insight(

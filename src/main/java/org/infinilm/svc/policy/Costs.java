@@ -179,6 +179,7 @@ final class Costs {
   private final ConcurrentHashMap<String, Crowd> crowds = new ConcurrentHashMap<>();
   private final Places places = new Places();
   private final Roughly rough = new Roughly();
+  private final Lately lately = new Lately();
 
   /// Those of the other cache type of the same model.
   void beside(Costs other) {
@@ -220,6 +221,11 @@ final class Costs {
   /// Prompts that it was learned from.
   int prompts() {
     return known.prompt().seen();
+  }
+
+  /// The same, of which each counts less with time.
+  double lately(long nowNanos) {
+    return lately.count(nowNanos);
   }
 
   /// Answers that it was learned from, or that were too short to teach more than their prompt.
@@ -400,6 +406,7 @@ final class Costs {
 
   /// The first token of a request came `nanos` after it was sent, nothing else being before it.
   void prompt(Instance i, double newTokens, double nanos, long nowNanos) {
+    lately.one(nowNanos);
     double u = newTokens / BLOCK;
     double expected =
         1e9 * Math.max(LEAST_SECONDS, promptMiddle.scale() * known.prompt().at(1, u, u * u));

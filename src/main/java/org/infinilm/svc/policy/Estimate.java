@@ -63,6 +63,7 @@ final class Estimate {
   private static final Costs FIRST_GUESS = new Costs();
 
   private final Ask ask;
+  private final String name;
   private final Adaptive.Model model;
   private final Objective objective;
   private final Load load;
@@ -77,8 +78,16 @@ final class Estimate {
 
   private double ceiling = Double.POSITIVE_INFINITY;
 
+  /// @param name of the model, by which others tell whose costs it was foretold by
   /// @param without what an ablation leaves out
-  Estimate(Ask ask, Adaptive.Model model, Objective objective, Load load, Set<Part> without) {
+  Estimate(
+      Ask ask,
+      String name,
+      Adaptive.Model model,
+      Objective objective,
+      Load load,
+      Set<Part> without) {
+    this.name = name;
     this.without = without;
     this.ask = ask;
     this.model = model;
@@ -123,8 +132,8 @@ final class Estimate {
         without.contains(Part.LOAD) ? List.of() : load.flights(i.slot());
     double factor = without.contains(Part.SPEED) ? 1 : factor(i, !flights.isEmpty());
     double held = hit.at(i, ask.promptTokens(), isDisplaced(i, flights));
-    if (home != null && i.slot() == home.slot() && isNew()) {
-      held = Math.max(held, model.prefixes.elsewhere() * ask.promptTokens());
+    if (isHomeOfOthers(i)) {
+      held += model.prefixes.elsewhere() * (ask.promptTokens() - held);
     }
     newTokens = Math.max(1, ask.promptTokens() - held);
     promptNanos = costs.promptNanos(newTokens) * factor;
@@ -142,6 +151,15 @@ final class Estimate {
     }
     othersLoss = without.contains(Part.OTHERS) ? 0 : othersLoss;
     return ownLoss + othersLoss;
+  }
+
+  /// Whether other routers have sent the key's requests there, if they had any.
+  private boolean isHomeOfOthers(Instance i) {
+    return home != null
+        && i.slot() == home.slot()
+        && i.cacheType() != CacheType.STATIC
+        && load.routers() > 1
+        && isNew();
   }
 
   /// What crowded answers show is no matter where nobody is.
@@ -244,11 +262,16 @@ final class Estimate {
       Flight f = flights.get(k);
       long came = f.tokens();
       double context = f.promptTokens() + came;
+      boolean ours = isOfThisModel(f);
       if (f.firstNanos() == 0) {
-        double whole = costs.promptNanos(newTokens(f)) * factor;
+        double whole =
+            ours
+                ? costs.promptNanos(newTokens(f)) * factor
+                : f.forecast().prefillNanos();
         wait += k == 0 ? left(whole, (double) (now - f.dispatchNanos()), true) : whole;
       }
-      double each = costs.tokenNanos(context, context, 1) * factor;
+      double each =
+          ours ? costs.tokenNanos(context, context, 1) * factor : f.forecast().tokenNanos();
       wait += still(f, each);
       int stage = AnswerLengths.stage(came);
       for (int part = 0; part < AnswerLengths.PARTS; part++) {
@@ -358,6 +381,9 @@ final class Estimate {
     // each of those that are looked at stands for so many
     double stands = (double) flights.size() / Math.max(1, (flights.size() + step - 1) / step);
     double behind = queued;
+    // of the prompts that are there an answer stands still for those that are computed beside it
+    double beside = queued / Math.max(1, waiting) * Math.max(0, batch - 1);
+    beside = waiting == 0 ? queued : Math.max(0, beside);
     for (int k = 0; k < flights.size(); k++) {
       Flight f = flights.get(k);
       boolean waits = f.firstNanos() == 0;
@@ -370,7 +396,10 @@ final class Estimate {
           !waits
               ? f.firstNanos() - f.dispatchNanos()
               : now - f.dispatchNanos() + (serialShare == 1 ? queued - behind : left);
-      double so = waits ? Math.max(0, behind) : now - f.firstNanos() + queued;
+      double so =
+          waits
+              ? Math.min(Math.max(0, behind), beside)
+              : now - f.firstNanos() + Math.min(queued, beside);
       othersLoss += stands * more(f, k / step, ways, first, so, before, after);
     }
   }
@@ -485,6 +514,12 @@ final class Estimate {
     return least;
   }
 
+  /// Or of another one, whose costs are others.
+  private boolean isOfThisModel(Flight f) {
+    Forecast c = f.forecast();
+    return c.isNone() || c.model().isEmpty() || c.model().equals(name);
+  }
+
   private static double newTokens(Flight f) {
     double n = f.forecast().newTokens();
     return n > 0 ? n : f.promptTokens();
@@ -515,11 +550,13 @@ final class Estimate {
         total,
         sequences,
         loss,
+        othersLoss,
         byRule == null || byRule.equals(i) ? loss : ruleLoss,
         byRule == null || byRule.equals(i),
         mode,
         best == null ? null : best.name(),
         best != null && best.cacheType() == CacheType.STATIC,
+        name,
         parts);
   }
 }

@@ -20,12 +20,14 @@ import org.jspecify.annotations.Nullable;
 /// @param totalTokens contexts on the instance together, its own included
 /// @param sequences answers that a step computes there, its own included
 /// @param loss what this choice was expected to lose, others' losses included
+/// @param othersLoss of that what others lose
 /// @param ruleLoss what the fixed rule's choice was
 /// @param byRule whether it is the fixed rule's choice
 /// @param mode who decided
 /// @param best name of the instance that was expected to lose least, or null when none was looked
 ///   at
 /// @param bestStatic whether that one is static
+/// @param model by whose costs it was foretold
 /// @param parts what was compared, in the order of the candidates
 public record Forecast(
     double newTokens,
@@ -39,11 +41,13 @@ public record Forecast(
     double totalTokens,
     double sequences,
     double loss,
+    double othersLoss,
     double ruleLoss,
     boolean byRule,
     Mode mode,
     @Nullable String best,
     boolean bestStatic,
+    String model,
     List<Part> parts) {
   /// Who decides for a model.
   public enum Mode {
@@ -140,11 +144,13 @@ public record Forecast(
         totalTokens,
         1,
         loss,
+        0,
         ruleLoss,
         byRule,
         Mode.COLD,
         null,
         false,
+        "",
         List.of());
   }
 
@@ -165,11 +171,13 @@ public record Forecast(
         0,
         0,
         0,
+        0,
         ruleLoss,
         byRule,
         Mode.LEARNED,
         best.name(),
         best.cacheType() == CacheType.STATIC,
+        "",
         List.copyOf(parts));
   }
 
@@ -221,11 +229,13 @@ public record Forecast(
         totalTokens,
         sequences,
         loss,
+        othersLoss,
         itsRuleLoss,
         itsByRule,
         mode,
         itsBest,
         itsBestStatic,
+        model,
         itsParts);
   }
 

@@ -15,13 +15,17 @@ import org.jspecify.annotations.Nullable;
  * A static instance holds the last request that was sent to it, answered or not, and nothing else: known
  * exactly, but for how much of one was computed whose client left. Of a paged one
  * the last place of a key is kept; how far it can be relied on is learned from the cached tokens that
- * answers report, or, where none ever does, from the time that first tokens took.
+ * answers report, or, where none ever does, from the time that first tokens took. What prompts find
+ * where their text never was is common to all of them: a system prompt.
  *
  * Homes are kept in two generations: when the young one is full it becomes the old one, and what is
  * answered anew moves to the young one. So at most 2 x MOST are known, of all models together, and reading changes nothing.
  */
 final class Prefixes {
   private static final double STEP = 0.05;
+
+  /// What prompts have in common most of them find: one that finds less counts for more.
+  private static final double LESS_STEP = 0.2;
 
   /// Of the places where a key's text was computed so many are kept, the last one first.
   private static final int PLACES = 4;
@@ -106,7 +110,7 @@ final class Prefixes {
   ///
   /// @param places of its text, the last one first
   /// @param reliable share of it that is still there, as experience says
-  /// @param common by slot, what requests without a key of their own found there
+  /// @param common by slot, what requests found there whose text had not been there
   /// @param lastOf by slot, the key of the last request that has ended there
   record Hit(long key, List<Place> places, double reliable, double[] common, long[] lastOf) {
     /// Tokens of a prompt that the instance should have.
@@ -153,8 +157,8 @@ final class Prefixes {
     return reported;
   }
 
-  /// The share of the prompts of keys without a known place that caches held all the same: other
-  /// routers had sent their text there.
+  /// The share of the prompts of keys without a known place that caches held all the same, beyond
+  /// what anybody's prompt finds there: other routers had sent their text there.
   double elsewhere() {
     return elsewhere;
   }
@@ -170,26 +174,36 @@ final class Prefixes {
   /// @param cached tokens that the cache had
   void settled(long key, Instance i, long promptTokens, long outputTokens, long cached) {
     reported |= cached > 0;
+    Home h = key == 0 ? null : homes.of(own(key));
+    if (h == null && key != 0) {
+      double beyond = Math.max(0, cached - commonAt(i)) / Math.max(1, promptTokens);
+      elsewhere += STEP * (beyond - elsewhere);
+    }
+    if (h == null || h.places().stream().noneMatch(p -> p.slot() == i.slot())) {
+      inCommon(i, cached);
+    }
     if (key != 0) {
-      long own = own(key);
-      Home h = homes.of(own);
-      if (h == null) {
-        double before = elsewhere;
-        elsewhere = before + STEP * ((double) cached / Math.max(1, promptTokens) - before);
-      }
       for (Place p : h == null ? List.<Place>of() : h.places()) {
         if (reported && p.slot() == i.slot() && p.tokens() > 64) {
           found(cached / Math.min(p.tokens(), (double) promptTokens));
         }
       }
       Place p = new Place(i.slot(), i.name(), (double) (promptTokens + outputTokens));
-      homes.put(own, (h == null ? new Home(List.of()) : h).at(p));
-    } else {
-      double[] c = Arrays.copyOf(common, Math.max(common.length, i.slot() + 1));
-      c[i.slot()] += STEP * (cached - c[i.slot()]);
-      common = c;
+      homes.put(own(key), (h == null ? new Home(List.of()) : h).at(p));
     }
     last(key, i);
+  }
+
+  private double commonAt(Instance i) {
+    return i.slot() < common.length ? common[i.slot()] : 0;
+  }
+
+  /// A prompt found so much where its text had not been.
+  private void inCommon(Instance i, long cached) {
+    double[] c = Arrays.copyOf(common, Math.max(common.length, i.slot() + 1));
+    double off = cached - c[i.slot()];
+    c[i.slot()] += (off < 0 ? LESS_STEP : STEP) * off;
+    common = c;
   }
 
   /// A request has ended without its answer: what it left in the cache of a static instance is its

@@ -25,6 +25,7 @@ final class Shadow {
   private double sharedCame;
   private double sharedExpected;
   private double ownCame;
+  private double ownLost;
   private double ownRule;
   private double ownSquares;
   private double own;
@@ -61,13 +62,15 @@ final class Shadow {
     }
   }
 
-  /// A request that was foretold so has lost so much.
+  /// A request that was foretold so has lost so much itself. What others lost by it nobody sees: it
+  /// is what was foretold, so that like is compared with like.
   void settled(Forecast f, double lost, long nowNanos) {
     double keep = Math.exp(-Math.max(0, nowNanos - lastNanos) / WINDOW_NANOS);
     lastNanos = nowNanos;
     sharedCame *= keep;
     sharedExpected *= keep;
     ownCame *= keep;
+    ownLost *= keep;
     ownRule *= keep;
     ownSquares *= keep;
     own *= keep;
@@ -76,26 +79,28 @@ final class Shadow {
       return;
     }
     if (f.byRule()) {
-      sharedCame += lost;
+      sharedCame += lost + f.othersLoss();
       sharedExpected += f.loss();
       return;
     }
-    ownCame += lost;
+    double came = lost + f.othersLoss();
+    ownCame += came;
+    ownLost += lost;
     ownRule += f.ruleLoss();
-    double difference = lost - f.ruleLoss();
+    double difference = came - f.ruleLoss();
     ownSquares += difference * difference;
     own++;
     double factor = (sharedCame + 1) / (sharedExpected + 1);
     double noise = DEVIATIONS * Math.sqrt(ownSquares);
     if (own >= ENOUGH && ownCame > MARGIN * factor * ownRule + noise) {
-      ownMean = ownCame / own;
+      ownMean = ownLost / own;
       ruled = ruledCame = ruledSquares = 0;
       boolean again = fallbacks > 0 && nowNanos - pausedUntilNanos < SOON_NANOS;
       doubled = again ? Math.min(doubled + 1, MOST_DOUBLED) : 0;
       pausedUntilNanos = nowNanos + (PAUSE_NANOS << doubled);
       long before = fallbacks;
       fallbacks = before + 1;
-      sharedCame = sharedExpected = ownCame = ownRule = ownSquares = own = 0;
+      sharedCame = sharedExpected = ownCame = ownLost = ownRule = ownSquares = own = 0;
     }
   }
 }

@@ -178,11 +178,13 @@ class TokenCostTest {
         total,
         answers,
         0.1,
+        0,
         0.1,
         true,
         Forecast.Mode.COLD,
         null,
         false,
+        "",
         List.of());
   }
 
