@@ -30,6 +30,29 @@ class AdaptiveTest {
     }
   }
 
+  /// One of another model, whose costs are others.
+  private record Others(long dispatchNanos, Forecast forecast) implements Flight {
+    @Override
+    public long promptTokens() {
+      return 1000;
+    }
+
+    @Override
+    public long maxTokens() {
+      return 0;
+    }
+
+    @Override
+    public long firstNanos() {
+      return 0;
+    }
+
+    @Override
+    public long tokens() {
+      return 0;
+    }
+  }
+
   private record Sent(long promptTokens, long tokens, long dispatchNanos, long firstNanos)
       implements Flight {
     @Override
@@ -270,6 +293,64 @@ class AdaptiveTest {
 
   private static Forecast forecast(Adaptive p, Ask a, Instance i, Load l) {
     return ((Choice.Send) choose(p, a, Samples.among(i), l)).forecast();
+  }
+
+  /// A server of several models: what a large one's request takes is before that of a small one.
+  @Test
+  void whatIsBeforeItOfAnotherModelTakesWhatThatOneTakes() {
+    Adaptive p = taught();
+    Ask a = ask(1000, 50, 0);
+    Adaptive large = new Adaptive(OBJECTIVE);
+    teach(large, STATIC, 60, 10, 1_000_000_000L);
+    Forecast other = large.foretell(a, "m", STATIC, new Desk());
+    double idle = p.foretell(a, "m", STATIC, new Desk()).firstNanos();
+    double[] waits = new double[2];
+    for (int k = 0; k < 2; k++) {
+      Desk desk = new Desk();
+      Forecast is = k == 0 ? p.foretell(a, "m", STATIC, new Desk()) : of("large", other);
+      desk.add(STATIC.slot(), new Others(desk.now - 1_000_000, is));
+      waits[k] = p.foretell(a, "m", STATIC, desk).firstNanos() - idle;
+    }
+    assertThat(waits[1] / waits[0]).isBetween(6.0, 12.0);
+  }
+
+  private static Forecast of(String model, Forecast f) {
+    return new Forecast(
+        f.newTokens(),
+        f.prefillNanos(),
+        f.firstNanos(),
+        f.tokenNanos(),
+        true,
+        false,
+        0,
+        f.longestTokens(),
+        f.totalTokens(),
+        1,
+        f.loss(),
+        0,
+        f.loss(),
+        true,
+        f.mode(),
+        null,
+        false,
+        model,
+        List.of());
+  }
+
+  /// Where far more comes than is served, and each limit is lost, the shorter line is the better
+  /// one: of those that wait a full batch computes few beside an answer.
+  @Test
+  void whereAllIsLostTheShorterLineIsChosen() {
+    Adaptive p = taught();
+    Desk desk = new Desk();
+    for (int k = 0; k < 1200; k++) {
+      desk.add(PAGED.slot(), 1000, k < 8 ? 50 : 0, 60_000_000_000L - k * 40_000_000L);
+      if (k < 370) {
+        desk.add(OTHER.slot(), 1000, k < 8 ? 50 : 0, 60_000_000_000L - k * 120_000_000L);
+      }
+    }
+    assertThat(sentTo(choose(p, ask(1000, 50, 0), Samples.among(PAGED, OTHER), desk)))
+        .isEqualTo(OTHER);
   }
 
   /// Choices against the rule that come to much more than was expected: the rule takes over, and

@@ -33,6 +33,8 @@ class KinTest {
 
   private int most = 300;
 
+  private long between = 1_000_000L;
+
   private static Instance serving(String name, CacheType type, int slot, List<String> models) {
     return new Instance(
         name,
@@ -55,7 +57,7 @@ class KinTest {
   private void answered(Instance i, String model, double factor) {
     long prompt = 100L + random.nextInt(8000);
     long tokens = least + random.nextInt(most);
-    now += 1_000_000L;
+    now += between;
     long first = now + (long) (factor * prompt * PROMPT_NANOS);
     policy.settled(
         new Facts(
@@ -179,6 +181,24 @@ class KinTest {
     }
     Forecast f = policy.foretell(ask(4000), "adapter-0", PAGED, new Samples.Desk(now));
     assertThat(f.prefillNanos() / (4000 * PROMPT_NANOS)).isBetween(0.95, 1.05);
+  }
+
+  /// It was asked often once, and hardly is any more: what the others see now counts.
+  @Test
+  void whoIsSeldomAskedAnyMoreDoesNotStandAlone() {
+    for (int k = 0; k < 1500; k++) {
+      answered(PAGED, "adapter-0", 1);
+      answered(STATIC, "adapter-0", 1);
+    }
+    between = 1_000_000_000L;
+    for (int k = 0; k < 2400; k++) {
+      answered(PAGED, NAMES.get(1 + k % 4), 1);
+      answered(STATIC, NAMES.get(1 + k % 4), 1);
+    }
+    for (int k = 0; k < 60; k++) {
+      answered(STATIC, NAMES.get(1 + k % 4), 5);
+    }
+    assertThat(nanos("adapter-0", STATIC) / nanos("adapter-0", PAGED)).isGreaterThan(3);
   }
 
   /// Small and large ones, each known: none is taken for the middle of all.

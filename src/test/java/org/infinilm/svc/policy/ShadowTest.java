@@ -17,6 +17,30 @@ class ShadowTest {
     return new Forecast(1, 1, 1, 1, true, 1, 1, rule / 2, rule, false);
   }
 
+  /// One of which others lose so much.
+  private static Forecast foretold(double own, double others, double rule, boolean byRule) {
+    return new Forecast(
+        1,
+        1,
+        1,
+        1,
+        true,
+        false,
+        0,
+        1,
+        1,
+        1,
+        own + others,
+        others,
+        rule,
+        byRule,
+        Forecast.Mode.LEARNED,
+        null,
+        false,
+        "",
+        List.of());
+  }
+
   /// One a second, each of which loses so much where the rule's would lose 0.1.
   private void lose(double each, int seconds) {
     for (int k = 0; k < seconds; k++) {
@@ -40,6 +64,24 @@ class ShadowTest {
       lose(0.3, 1);
     }
     assertThat(shadow.rules(now)).isTrue();
+  }
+
+  /// Of what the rule's choices were expected to lose most was others'; of those against it nothing
+  /// is, and they come as foretold, better than the rule.
+  @Test
+  void whatOthersLoseIsNoMatterOfWhatOneLosesItself() {
+    for (int k = 0; k < 1000; k++) {
+      now += SECOND;
+      shadow.settled(foretold(0.1, 1, 1.1, true), 0.1, now);
+      shadow.settled(foretold(1, 0, 2, false), 1, now);
+    }
+    assertThat(shadow.fallbacks()).isZero();
+    for (int k = 0; k < 1000; k++) {
+      now += SECOND;
+      shadow.settled(foretold(0.1, 1, 1.1, true), 0.1, now);
+      shadow.settled(foretold(1, 0, 2, false), 4, now);
+    }
+    assertThat(shadow.fallbacks()).isPositive();
   }
 
   @Test
