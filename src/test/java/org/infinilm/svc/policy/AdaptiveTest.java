@@ -344,12 +344,12 @@ class AdaptiveTest {
     Adaptive p = taught();
     Desk desk = new Desk();
     for (int k = 0; k < 1200; k++) {
-      desk.add(PAGED.slot(), 1000, k < 8 ? 50 : 0, 60_000_000_000L - k * 40_000_000L);
+      desk.add(PAGED.slot(), 8000, k < 8 ? 50 : 0, 60_000_000_000L - k * 40_000_000L);
       if (k < 370) {
-        desk.add(OTHER.slot(), 1000, k < 8 ? 50 : 0, 60_000_000_000L - k * 120_000_000L);
+        desk.add(OTHER.slot(), 8000, k < 8 ? 50 : 0, 60_000_000_000L - k * 120_000_000L);
       }
     }
-    assertThat(sentTo(choose(p, ask(1000, 50, 0), Samples.among(PAGED, OTHER), desk)))
+    assertThat(sentTo(choose(p, ask(8000, 50, 0), Samples.among(PAGED, OTHER), desk)))
         .isEqualTo(OTHER);
   }
 

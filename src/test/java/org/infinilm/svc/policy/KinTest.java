@@ -191,7 +191,7 @@ class KinTest {
       answered(STATIC, "adapter-0", 1);
     }
     between = 1_000_000_000L;
-    for (int k = 0; k < 2400; k++) {
+    for (int k = 0; k < 1200; k++) {
       answered(PAGED, NAMES.get(1 + k % 4), 1);
       answered(STATIC, NAMES.get(1 + k % 4), 1);
     }
