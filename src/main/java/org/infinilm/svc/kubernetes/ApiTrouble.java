@@ -1,6 +1,5 @@
 package org.infinilm.svc.kubernetes;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import io.fabric8.kubernetes.client.KubernetesClientException;
 import io.fabric8.kubernetes.client.WatcherException;
 import java.io.IOException;
@@ -16,9 +15,17 @@ import javax.net.ssl.SSLException;
 import org.infinilm.svc.http.BaseUrl;
 import org.infinilm.svc.http.Tls;
 import org.jspecify.annotations.Nullable;
+import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
+import tools.jackson.core.JacksonException;
 
 /// Why the API server did not do what was asked, without the client library's own words. Pure.
 final class ApiTrouble {
+  /// What was answered to a list can be read and is none.
+  static final String NO_LIST = "its answer is no list of pods (expected: the API of Kubernetes)";
+
+  private static final String UNREADABLE =
+      "its answer cannot be read (expected: the API of Kubernetes, JSON)";
+
   private ApiTrouble() {}
 
   /// What the server said, or what became of the connection to it.
@@ -60,8 +67,9 @@ final class ApiTrouble {
       case HttpTimeoutException e -> "no answer in time";
       case TimeoutException e -> "no answer in time";
       case ConnectException e -> "cannot be connected to";
-      case JsonProcessingException e ->
-          "its answer cannot be read (expected: the API of Kubernetes, JSON)";
+      case JacksonException e -> UNREADABLE;
+      // what does not begin as JSON is read as YAML
+      case YamlEngineException e -> UNREADABLE;
       default -> null;
     };
   }

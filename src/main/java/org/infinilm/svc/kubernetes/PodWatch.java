@@ -18,8 +18,13 @@ import java.net.URLEncoder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.infinilm.svc.discovery.Found;
 import org.infinilm.svc.http.Faults;
 import org.jspecify.annotations.Nullable;
@@ -39,6 +44,8 @@ final class PodWatch {
   private static final long WATCH_SECONDS = 300;
   private static final int FIRST_ERROR = 400;
   private static final int GONE = 410;
+
+  private static final Set<String> LIST_KINDS = Set.of("PodList", "List");
 
   /// A watch that has not ended for so long is open.
   private static final Duration OPEN = Duration.ofSeconds(2);
@@ -171,19 +178,40 @@ final class PodWatch {
     changed.run();
   }
 
+  /// An answer that has to be there whole within the limit of a request: the client's own ends with
+  /// its head, and a body that stops would be waited for for ever.
+  private <T> T inTime(Callable<T> call) throws InterruptedException {
+    FutureTask<T> answer = new FutureTask<>(call);
+    Thread.ofVirtual().name(thread.getName() + ", a request").start(answer);
+    try {
+      return answer.get(client.getConfiguration().getRequestTimeout(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      throw new KubernetesClientException("no answer in time", e);
+    } catch (ExecutionException e) {
+      switch (e.getCause()) {
+        case RuntimeException why -> throw why;
+        case Error why -> throw why;
+        case null, default -> throw new KubernetesClientException("no answer", e);
+      }
+    } finally {
+      answer.cancel(true);
+    }
+  }
+
   /// @return whether what is listed is believed
-  private boolean list() {
+  private boolean list() throws InterruptedException {
     List<Read> all = new ArrayList<>();
     String next = null;
     ListMeta meta;
     do {
       ListOptions options = new ListOptionsBuilder().withLimit(PAGE).withContinue(next).build();
-      PodList page = pods().list(options);
-      page.getItems().stream()
-          .filter(p -> p != null && p.getMetadata() != null)
-          .forEach(p -> all.add(reader.read(p)));
+      PodList page = inTime(() -> pods().list(options));
+      if (!isOfPods(page)) {
+        throw new KubernetesClientException(ApiTrouble.NO_LIST);
+      }
+      page.getItems().forEach(p -> all.add(reader.read(p)));
       meta = page.getMetadata();
-      next = meta == null ? null : meta.getContinue();
+      next = meta.getContinue();
     } while (next != null && !next.isEmpty());
     // as a server may say that has lost its data, or is another one: each pod that ends is said by
     // itself
@@ -193,10 +221,23 @@ final class PodWatch {
       return false;
     }
     doubted = false;
-    version = meta == null ? null : meta.getResourceVersion();
+    version = meta.getResourceVersion();
     table.list(all, PodReader.version(version));
     publish();
     return true;
+  }
+
+  /// Whether it is what was asked for. Somebody before the server may answer as well, a proxy or a
+  /// page to log in at, and the client makes a list of nothing of any object.
+  private static boolean isOfPods(@Nullable PodList page) {
+    return page != null
+        && LIST_KINDS.contains(page.getKind())
+        && page.getMetadata() != null
+        && page.getMetadata().getResourceVersion() != null
+        && page.getItems() != null
+        && page.getItems().stream()
+            .allMatch(p ->
+                p != null && p.getMetadata() != null && p.getMetadata().getName() != null);
   }
 
   private void publish() {
@@ -289,14 +330,14 @@ final class PodWatch {
 
   /// Why the API server refuses a watch, of which the client hands the end on alone; null when it
   /// refuses none now, or says nothing.
-  private @Nullable String refusal() {
+  private @Nullable String refusal() throws InterruptedException {
     String path =
         (namespace == null ? "/api/v1/pods" : "/api/v1/namespaces/" + namespace + "/pods")
             + "?watch=true&timeoutSeconds=1&labelSelector="
             + URLEncoder.encode(selector, UTF_8)
             + (version == null ? "" : "&resourceVersion=" + version);
     try {
-      client.raw(path);
+      inTime(() -> client.raw(path));
       return null;
     } catch (KubernetesClientException e) {
       return e.getCode() < FIRST_ERROR || e.getCode() == GONE

@@ -30,9 +30,14 @@ import org.slf4j.LoggerFactory;
 final class PickerServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PickerServer.class);
 
-  /// Names under which health is asked for, beside the empty one: that the process lives, and that
-  /// it can choose.
+  /// Names under which health is asked for, beside the empty one: that the process lives, that it
+  /// has begun, and that it can choose.
   private static final String LIVENESS = "liveness";
+
+  private static final String STARTED = "started";
+
+  /// By then it has begun, whether it can choose or not.
+  private static final long LONGEST_START_NANOS = TimeUnit.SECONDS.toNanos(10);
 
   private static final List<String> READINESS =
       List.of(
@@ -60,7 +65,9 @@ final class PickerServer implements AutoCloseable {
   private final Tls.@Nullable Listener tls;
   private final Server server;
   private final Server healthServer;
+  private final long startNanos = Ticker.SYSTEM.nanos();
   private boolean ready;
+  private boolean started;
   private volatile boolean ends;
 
   /// Starts listening; takes the room over.
@@ -88,6 +95,7 @@ final class PickerServer implements AutoCloseable {
       b.sslContext(tls.context());
     }
     health.setStatus(LIVENESS, ServingStatus.SERVING);
+    health.setStatus(STARTED, ServingStatus.NOT_SERVING);
     READINESS.forEach(s -> health.setStatus(s, ServingStatus.NOT_SERVING));
     server = started(b, port);
     healthServer = started(builder(healthPort).addService(health.getHealthService()), healthPort);
@@ -171,6 +179,10 @@ final class PickerServer implements AutoCloseable {
       ready = now;
       READINESS.forEach(
           s -> health.setStatus(s, now ? ServingStatus.SERVING : ServingStatus.NOT_SERVING));
+    }
+    if (!started && (now || Ticker.SYSTEM.nanos() - startNanos > LONGEST_START_NANOS)) {
+      started = true;
+      health.setStatus(STARTED, ServingStatus.SERVING);
     }
   }
 

@@ -100,6 +100,10 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
   private @Nullable ByteBuf atHand;
   private ByteString atHandBytes = ByteString.EMPTY;
   private boolean headReplied;
+
+  /// Whether a piece of the answer's body has come.
+  private boolean bodySeen;
+
   private int ownStatus;
   private boolean owesRequest;
 
@@ -332,7 +336,12 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
       upstream = null;
       u.failed(new Failure(Failure.Kind.TIMEOUT_FIRST_BYTE, "no answer within the limit"));
     } else if (phase != Phase.ANSWER || answerMode != BodySendMode.NONE) {
-      // the instance, or a client that takes nothing: which of them is not seen from here
+      if (phase == Phase.ANSWER && !bodySeen && u != null) {
+        // a head alone fills nobody's buffers: it is the instance that is late
+        upstream = null;
+        u.failed(new Failure(Failure.Kind.TIMEOUT_FIRST_BYTE, "a head and no body in time"));
+      }
+      // else the instance, or a client that takes nothing: which of them is not seen from here
       end(Status.DEADLINE_EXCEEDED.withDescription("nothing came of the answer within the limit"));
     }
   }
@@ -487,6 +496,7 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     }
     goes = ByteString.EMPTY;
     if (!b.getBody().isEmpty()) {
+      bodySeen = true;
       patience = idle;
       ByteBuf slice = Unpooled.wrappedBuffer(b.getBody().asReadOnlyByteBuffer());
       atHand = slice;
@@ -505,7 +515,9 @@ final class Processing extends OnLoop implements StreamObserver<ProcessingReques
     if (phase == Phase.OVER) {
       return;
     }
-    since = beat.now();
+    if (!came.isEmpty()) {
+      since = beat.now();
+    }
     if (answerMode == BodySendMode.FULL_DUPLEX_STREAMED) {
       for (ProcessingResponse r : Replies.pieces(passes, false, ends)) {
         to.onNext(r);

@@ -26,7 +26,7 @@ final class EtcdSettings {
   private final EtcdKeys keys;
   private final Duration lease;
 
-  /// One for each time that they were removed.
+  /// One for each time that they were removed, or may have been.
   private final Semaphore removed = new Semaphore(0);
 
   private final BackOff failures;
@@ -59,10 +59,12 @@ final class EtcdSettings {
     }
   }
 
-  /// One deployment has one prefix, and one length of leases.
+  /// One deployment has one prefix, and one length of leases. Nothing is written where they stand:
+  /// an etcd without room refuses to write, and who starts then serves what it can read.
   ///
+  /// @return whether nothing was there
   /// @throws EtcdFailure where others have the prefix, or another length
-  void agree() throws EtcdFailure, InterruptedException {
+  boolean agree() throws EtcdFailure, InterruptedException {
     for (String around : keys.around()) {
       String theirs = new EtcdKeys(around).settings();
       if (etcd.get(theirs, PATIENCE) != null) {
@@ -71,17 +73,24 @@ final class EtcdSettings {
             etcd.address() + ": inside the deployment of key " + theirs + " (expected: beside it)");
       }
     }
-    if (etcd.get(keys.settings(), PATIENCE) == null) {
+    KeyValue there = etcd.get(keys.settings(), PATIENCE);
+    if (there == null) {
       EtcdListing.requireNobodyInside(etcd, keys);
+      Op ours = new Op.Put(keys.settings(), EtcdKeys.agreed(lease), 0);
+      Etcd.Written w = etcd.change(keys.settings(), 0, List.of(ours), PATIENCE);
+      there = w.done() ? null : w.present();
     }
-    Op ours = new Op.Put(keys.settings(), EtcdKeys.agreed(lease), 0);
-    Etcd.Written w = etcd.change(keys.settings(), 0, List.of(ours), PATIENCE);
-    KeyValue there = w.present();
-    String difference =
-        w.done() || there == null ? null : EtcdKeys.difference(there.value(), lease);
+    String difference = there == null ? null : EtcdKeys.difference(there.value(), lease);
     if (difference != null) {
       throw new EtcdFailure(Kind.OTHER, words(difference));
     }
+    return there == null;
+  }
+
+  /// Nobody knows what became of them meanwhile: [#run] looks. Who runs goes on as it is, whatever
+  /// stands there.
+  void look() {
+    removed.release();
   }
 
   private String words(String difference) {
@@ -95,7 +104,7 @@ final class EtcdSettings {
         continue;
       }
       if (c.deleted()) {
-        removed.release();
+        look();
       } else {
         String difference = EtcdKeys.difference(c.key().value(), lease);
         say(difference == null ? null : words(difference));
@@ -110,8 +119,10 @@ final class EtcdSettings {
       removed.acquire();
       removed.drainPermits();
       try {
-        agree();
-        log.info("{}: key {} was removed, and is there again", etcd.address(), keys.settings());
+        if (agree()) {
+          log.info("{}: key {} was removed, and is there again", etcd.address(), keys.settings());
+        }
+        say(null);
         failures.taken();
       } catch (EtcdFailure e) {
         say(e.getMessage());

@@ -514,10 +514,10 @@ final class EtcdStore extends LeaseStore {
           requireSameHistory();
         }
         if (whole) {
-          if (!follows) {
-            settings.agree();
-          }
           list();
+          if (!follows) {
+            settings.look();
+          }
           whole = false;
         }
         etcd.watch(cluster, view.watched() + 1, SILENCE, this::heard);

@@ -409,10 +409,11 @@ final class Router implements AutoCloseable {
     return metrics.all();
   }
 
-  /// Whether there is an instance for requests, and the end has not begun.
+  /// As `/readyz` says: there is an instance for requests, no source is waited for, and the end has
+  /// not begun.
   boolean ready() {
     Fleet fleet = keeper.table().fleet();
-    return fleet.routable() + fleet.asleep() > 0 && !draining;
+    return fleet.routable() + fleet.asleep() > 0 && keeper.awaited().isEmpty() && !draining;
   }
 
   /// Says at `/readyz` that the end has begun.

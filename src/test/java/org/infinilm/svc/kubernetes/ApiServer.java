@@ -36,6 +36,7 @@ public final class ApiServer implements AutoCloseable {
   private final Map<String, Pod> pods = new TreeMap<>();
   private final List<Stream> streams = new CopyOnWriteArrayList<>();
   private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
+  private final Set<Socket> halfTold = ConcurrentHashMap.newKeySet();
   private final List<String> asked = new CopyOnWriteArrayList<>();
   private final List<String> credentials = new CopyOnWriteArrayList<>();
   private final int port;
@@ -48,6 +49,8 @@ public final class ApiServer implements AutoCloseable {
   private volatile boolean listsNothing;
   private volatile @Nullable String refusedNamespace;
   private volatile boolean goneAsStatus;
+  private volatile @Nullable String lists;
+  private volatile boolean stopsInLists;
   private final AtomicInteger forgottenLists = new AtomicInteger();
 
   public ApiServer() throws IOException {
@@ -173,6 +176,22 @@ public final class ApiServer implements AutoCloseable {
     listsNothing = on;
   }
 
+  /// Lists are answered by this, with status 200, as by somebody before the server; null for what
+  /// there is.
+  void listsAre(@Nullable String body) {
+    lists = body;
+  }
+
+  /// Lists stop in their middle, and their connections stay open, as when its machine is gone.
+  void stopsInLists(boolean on) {
+    stopsInLists = on;
+  }
+
+  /// Connections with a list that has stopped, which the client has not closed.
+  int halfTold() {
+    return halfTold.size();
+  }
+
   void refusesWatches(boolean on) {
     refusesWatches = on;
   }
@@ -234,6 +253,7 @@ public final class ApiServer implements AutoCloseable {
       // the other side has gone
     } finally {
       sockets.remove(c);
+      halfTold.remove(c);
     }
   }
 
@@ -252,6 +272,18 @@ public final class ApiServer implements AutoCloseable {
     }
     if (!watch && forgottenLists.getAndUpdate(n -> Math.max(0, n - 1)) > 0) {
       return whole(out, 410, status(410, "the continue token is too old"));
+    }
+    if (!watch && stopsInLists) {
+      out.write(
+          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{\"kind\":"
+              .getBytes(UTF_8));
+      out.flush();
+      halfTold.add(c);
+      return false;
+    }
+    String instead = lists;
+    if (!watch && instead != null) {
+      return whole(out, 200, instead);
     }
     if (!watch) {
       List<Pod> all = new ArrayList<>();

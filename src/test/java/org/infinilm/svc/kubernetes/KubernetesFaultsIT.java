@@ -26,6 +26,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The real client over HTTP against an API server that does what real ones do when things go
 /// wrong.
@@ -49,11 +51,11 @@ class KubernetesFaultsIT {
   }
 
   private static Source of(ConfigBuilder api, Duration quiet) throws Exception {
-    return KubernetesSource.open(
-        (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst(),
-        f -> {},
-        KubernetesSource.watched(api),
-        quiet);
+    return KubernetesSource.open(llm(), f -> {}, KubernetesSource.watched(api), quiet);
+  }
+
+  private static SourceSpec.Kubernetes llm() throws Exception {
+    return (SourceSpec.Kubernetes) SourceSpec.list("kubernetes:llm", "x").getFirst();
   }
 
   private ConfigBuilder there() {
@@ -262,6 +264,74 @@ class KubernetesFaultsIT {
     api.missedAndForgotten(true, () -> api.put(Pods.ready("a", "10.0.0.1", 0)));
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{}",
+        "{\"error\":\"please log in\",\"redirect\":\"/login\"}",
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":\"boom\",\"code\":500}",
+        "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[]}",
+        "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[{}]}",
+        "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[null]}",
+        "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":[{\"metadata\":{}}]}",
+        "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"5\"},\"items\":null}",
+        "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[]}",
+        "{\"items\":[]}",
+        "null",
+        "",
+        "[]",
+        "7",
+        "<html>login</html>",
+        "<!DOCTYPE html>\n<html lang=\"en\">\n <head><title>Log in: now</title></head>\n\t<p>{{x}}</p>\n</html>",
+        "{\"kind\":\"PodList\",\"items\":[{\"metada",
+        "{\"kind\":\"PodList\",\"items\":\"none\"}"
+      })
+  void anAnswerThatIsNoListOfPodsIsNoneAndIsNamed(String body) throws Exception {
+    api.listsAre(body);
+    String there = "pods of llm: the API server at " + api.url() + "/: its answer ";
+    assertThat(troubleOf(api.url()))
+        .isIn(
+            there + "is no list of pods (expected: the API of Kubernetes)",
+            there + "cannot be read (expected: the API of Kubernetes, JSON)");
+  }
+
+  /// As a proxy or a page to log in at, before the server: nobody has left for that, however often
+  /// it is said.
+  @Test
+  void whatIsAnsweredByAnotherChangesNothing() throws Exception {
+    open();
+    api.listsAre("{\"error\":\"please log in\",\"redirect\":\"/login\"}");
+    api.missedAndForgotten(true, () -> api.put(Pods.ready("a", "10.0.0.1", 0)));
+    await().atMost(SOON).until(() -> !heard.troubles().isEmpty());
+    int lists = api.lists().size();
+    await().atMost(SOON).until(() -> api.lists().size() > lists + 1);
+    assertThat(names()).containsExactly("a", "b");
+    assertThat(heard.troubles()).hasSize(1);
+    api.listsAre(null);
+    await().atMost(SOON).until(() -> heard.troubles().isEmpty());
+    assertThat(names()).containsExactly("a", "b");
+  }
+
+  @Test
+  void aListThatStopsInItsMiddleIsGivenUpNamedAndAskedForAgain() throws Exception {
+    Config hurried =
+        new ConfigBuilder(KubernetesSource.watched(there())).withRequestTimeout(500).build();
+    source = KubernetesSource.open(llm(), f -> {}, hurried, Duration.ofMinutes(2));
+    source.start(heard);
+    found("a", "b");
+    await().atMost(SOON).until(() -> !api.watches().isEmpty());
+    api.stopsInLists(true);
+    api.missedAndForgotten(true, () -> api.put(Pods.ready("c", "10.0.0.3", 0)));
+    await().atMost(SOON).until(() -> !heard.troubles().isEmpty());
+    assertThat(heard.troubles())
+        .containsExactly("pods of llm: the API server at " + api.url() + "/: no answer in time");
+    assertThat(names()).containsExactly("a", "b");
+    api.stopsInLists(false);
+    found("a", "b", "c");
+    await().atMost(SOON).until(() -> heard.troubles().isEmpty());
+    await().atMost(SOON).until(() -> api.halfTold() == 0);
+  }
+
   @Test
   void whatIsWrongWithTheConnectionIsSaidInOurWords() throws Exception {
     X509Bundle authority =
@@ -306,7 +376,7 @@ class KubernetesFaultsIT {
   private String troubleOf(String url) throws Exception {
     Heard h = new Heard();
     source =
-        of(new ConfigBuilder().withAutoConfigure(false).withMasterUrl(url), Duration.ofMinutes(2));
+        of(new ConfigBuilder().withAutoConfigure(false).withMasterUrl(url).withNamespace("llm"), Duration.ofMinutes(2));
     try (Source s = source) {
       s.start(h);
       await().atMost(SOON).until(() -> !h.troubles().isEmpty());

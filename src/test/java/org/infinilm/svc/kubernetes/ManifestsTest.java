@@ -57,15 +57,20 @@ class ManifestsTest {
   private static final Set<String> FOREIGN = Set.of("monitoring.coreos.com/v1");
 
   private static List<HasMetadata> read(String example) throws Exception {
+    List<HasMetadata> out = objects(Path.of("deployment/kubernetes/examples", example));
+    assertThat(out).hasSizeGreaterThan(10);
+    return out;
+  }
+
+  private static List<HasMetadata> objects(Path file) throws Exception {
     List<HasMetadata> out = new ArrayList<>();
-    String text = Files.readString(Path.of("deployment/kubernetes/examples", example));
+    String text = Files.readString(file);
     for (String one : text.split("(?m)^---\\s*$")) {
       if (one.lines().anyMatch(l -> !l.isBlank() && !l.startsWith("#"))) {
         HasMetadata object = YAML.unmarshal(one);
         out.add(object);
       }
     }
-    assertThat(out).hasSizeGreaterThan(10);
     return out;
   }
 
@@ -449,5 +454,28 @@ class ManifestsTest {
       assertThat(t.getSpec().getEnableServiceLinks()).isFalse();
       assertThat(t.getSpec().getAutomountServiceAccountToken()).isFalse();
     }
+  }
+
+  /// A service's address becomes variables of all pods that start after it, of `infini-picker` that
+  /// is INFINI_PICKER_PORT=tcp://...: a setting that cannot be read.
+  @Test
+  void noServicesVariablesAreSettingsInPodsOfOurs() throws Exception {
+    List<Path> files;
+    try (Stream<Path> all = Files.walk(Path.of("deployment"))) {
+      files =
+          all.filter(f -> f.toString().endsWith(".yaml") && !f.toString().contains("templates"))
+              .sorted()
+              .toList();
+    }
+    List<String> seen = new ArrayList<>();
+    for (Path f : files) {
+      if (Files.readString(f).lines().anyMatch(l -> l.startsWith("kind: "))) {
+        for (PodTemplateSpec t : templates(objects(f))) {
+          assertThat(t.getSpec().getEnableServiceLinks()).as(f.toString()).isFalse();
+          seen.add(f.getFileName().toString());
+        }
+      }
+    }
+    assertThat(seen).contains("default.yaml", "monitoring.yaml", "single.yaml", "inferencepool.yaml");
   }
 }

@@ -559,19 +559,31 @@ class PickerIT {
   }
 
   @Test
-  void healthIsAskedByItsThreeNames() throws Exception {
+  void healthIsAskedByItsNames() throws Exception {
     Server a = instance();
     start(List.of(told(a, "a", "paged")));
     ManagedChannel h =
         NettyChannelBuilder.forAddress("127.0.0.1", picker.healthPort()).usePlaintext().build();
     open.add(h::shutdownNow);
-    for (String name : List.of("liveness", "readiness", ExternalProcessorGrpc.SERVICE_NAME)) {
+    for (String name :
+        List.of("liveness", "started", "readiness", ExternalProcessorGrpc.SERVICE_NAME)) {
       await().atMost(Stage.SOON).until(() -> health(h, name) == ServingStatus.SERVING);
       assertThat(health(channel, name)).isEqualTo(ServingStatus.SERVING);
     }
     a.close();
     await().atMost(Stage.SOON).until(() -> health(h, "readiness") == ServingStatus.NOT_SERVING);
     assertThat(health(h, "liveness")).isEqualTo(ServingStatus.SERVING);
+    assertThat(health(h, "started")).as("it has an answer").isEqualTo(ServingStatus.SERVING);
+  }
+
+  /// By this name a proxy knows when to send requests to one of several that starts anew.
+  @Test
+  void whoKnowsNobodyYetHasNotStarted() throws Exception {
+    start(List.of());
+    assertThat(health(channel, "liveness")).isEqualTo(ServingStatus.SERVING);
+    assertThat(health(channel, "started")).isEqualTo(ServingStatus.NOT_SERVING);
+    await().atMost(Stage.SOON).until(() -> health(channel, "started") == ServingStatus.SERVING);
+    assertThat(health(channel, "readiness")).isEqualTo(ServingStatus.NOT_SERVING);
   }
 
   private static ServingStatus health(ManagedChannel c, String name) {

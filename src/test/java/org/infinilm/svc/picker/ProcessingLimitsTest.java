@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.google.protobuf.ByteString;
+import io.envoyproxy.envoy.extensions.filters.http.ext_proc.v3.ProcessingMode.BodySendMode;
 import io.grpc.Status;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.infinilm.svc.http.Arrival;
@@ -158,5 +160,43 @@ class ProcessingLimitsTest extends ProcessingRig {
       assertThat(room.heard).containsExactly("choose 2", "answered 200", "gone");
     }
     assertThat(service.underWay()).isZero();
+  }
+
+  /// As engines do that send the head before they have read the prompt. No client is slow that has
+  /// a head alone: it is a failure of the instance, not a client that left.
+  @Test
+  void anInstanceThatHangsAfterItsHeadHasFailed() throws Exception {
+    for (boolean empty : List.of(false, true)) {
+      room.heard.clear();
+      try (Stage s = stage()) {
+        s.post("/x").body("{}", true).replies(2);
+        s.answer(200, false).replies(3);
+        if (empty) {
+          s.answerBody("", false);
+        }
+        ticks(FIRST_BYTE_TICKS);
+        assertThat(s.isOver()).isFalse();
+        ticks(1);
+        assertThat(s.end().getCode()).isEqualTo(Status.Code.DEADLINE_EXCEEDED);
+        assertThat(room.heard)
+            .startsWith("choose 2", "answered 200", "failed TIMEOUT_FIRST_BYTE")
+            .doesNotContain("fault");
+      }
+    }
+    assertThat(service.underWay()).isZero();
+  }
+
+  @Test
+  void anAnswerWithoutPiecesThatAreShownIsNobodysFailure() throws Exception {
+    try (Stage s = stage()) {
+      s.answers = BodySendMode.NONE;
+      s.post("/x").body("{}", true).replies(2);
+      s.answer(200, false).replies(3);
+      ticks(2 * FIRST_BYTE_TICKS);
+      assertThat(s.isOver()).isFalse();
+      s.leaves();
+      assertThat(s.end().isOk()).isTrue();
+      assertThat(room.heard).containsExactly("choose 2", "answered 200", "ended");
+    }
   }
 }

@@ -159,7 +159,9 @@ abstract class ProcessingRig {
     public void failed(Failure failure) {
       heard.add("failed " + failure.kind());
       Carried c = last;
-      if (c != null) {
+      if (c != null && heard.stream().anyMatch(h -> h.startsWith("answered "))) {
+        c.breakOff(new byte[0]);
+      } else if (c != null) {
         c.answer(Response.json(503, Map.of("error", Map.of("message", failure.detail()))));
       }
     }

@@ -37,7 +37,8 @@ class EtcdSettingsIT {
 
   private final Client http = Client.create();
   private final AtomicInteger refusals = new AtomicInteger();
-  private final AtomicInteger changes = new AtomicInteger();
+  private final AtomicInteger reads = new AtomicInteger();
+  private volatile boolean full;
   private volatile byte @Nullable [] there;
   private Server server;
   private EtcdSettings settings;
@@ -69,6 +70,10 @@ class EtcdSettingsIT {
   }
 
   private Response answer(Request r) {
+    if (full && !r.path().endsWith("/range")) {
+      return Response.json(
+          400, Map.of("code", 8, "message", "etcdserver: mvcc: database space exceeded"));
+    }
     if (refusals.getAndDecrement() > 0) {
       return Response.json(400, Map.of("code", 7, "message", "etcdserver: permission denied"));
     }
@@ -85,11 +90,10 @@ class EtcdSettingsIT {
       if (holds) {
         put(txn.path("success").path(0).path("request_put"));
       }
-      changes.incrementAndGet();
     } else if (r.path().equals("/v3/kv/put")) {
       put(tree(r.body()));
-      changes.incrementAndGet();
     } else {
+      reads.incrementAndGet();
       out.put("kvs", kvs);
     }
     return Response.json(200, out);
@@ -134,11 +138,28 @@ class EtcdSettingsIT {
     }
   }
 
+  /// As after a table that was read anew.
+  @Test
+  void whatMayHaveBeenRemovedIsLookedFor() {
+    settings.look();
+    await().until(() -> there != null);
+  }
+
   @Test
   void whatCannotBeWrittenYetIsTriedAgain() {
     refusals.set(1);
     settings.heard(change(true, new byte[0]));
     await().until(() -> there != null);
+  }
+
+  /// It refuses every change, also one whose condition does not hold.
+  @Test
+  void whereTheyStandAnEtcdWithoutRoomEndsNoStart() throws Exception {
+    settings.agree();
+    full = true;
+    settings.agree();
+    there = null;
+    assertThatThrownBy(settings::agree).hasMessageContaining("space exceeded");
   }
 
   @Test
@@ -147,7 +168,8 @@ class EtcdSettingsIT {
     there = others;
     settings.heard(change(false, others));
     settings.heard(change(true, new byte[0]));
-    await().until(() -> changes.get() > 0);
+    int before = reads.get();
+    await().until(() -> reads.get() > before + 2); // it has tried once, and tries again
     assertThat(there).as("by the one that runs").isSameAs(others);
     assertThatThrownBy(settings::agree)
         .hasMessageContaining("--lease 91.0 (expected: --lease 90.0, or another prefix)");
