@@ -533,9 +533,7 @@ final class Adaptive implements Policy {
       }
       int kind = i.cacheType() == CacheType.STATIC ? 1 : 0;
       double score =
-          m.costs(i.cacheType())
-                  .roughly()
-                  .load(i, load.inFlight(i.slot()), load.nowNanos())
+          m.costs(i.cacheType()).roughly().load(i, load.inFlight(i.slot()), load.nowNanos())
               + (i.weight() == 0 ? NEVER : 0);
       int from = kind * half;
       int n = counts[kind];

@@ -265,9 +265,7 @@ final class Estimate {
       boolean ours = isOfThisModel(f);
       if (f.firstNanos() == 0) {
         double whole =
-            ours
-                ? costs.promptNanos(newTokens(f)) * factor
-                : f.forecast().prefillNanos();
+            ours ? costs.promptNanos(newTokens(f)) * factor : f.forecast().prefillNanos();
         wait += k == 0 ? left(whole, (double) (now - f.dispatchNanos()), true) : whole;
       }
       double each =

@@ -177,7 +177,8 @@ final class Prefixes {
     Home h = key == 0 ? null : homes.of(own(key));
     if (h == null && key != 0) {
       double beyond = Math.max(0, cached - commonAt(i)) / Math.max(1, promptTokens);
-      elsewhere += STEP * (beyond - elsewhere);
+      double before = elsewhere;
+      elsewhere = before + STEP * (beyond - before);
     }
     if (h == null || h.places().stream().noneMatch(p -> p.slot() == i.slot())) {
       inCommon(i, cached);
