@@ -76,8 +76,7 @@ final class EtcdRoom {
         become(null);
       }
     } else if (!refusals.contains(e.kind()) || e.kind() == before) {
-      boolean answers = e.kind() != Kind.AWAY && e.kind() != Kind.NO_SUCH_LEASE;
-      if (answers && !refusals.contains(e.kind())) {
+      if (e.kind() == Kind.OTHER || e.kind() == Kind.ANOTHER) {
         if (said == null) {
           log.warn("a sign of life is not taken: {}", e.getMessage());
         }
