@@ -478,7 +478,8 @@ public final class RegistryClient implements TableSource {
       // answered at once, whatever the wait
       answer = first();
     } else {
-      String target = "/watch?wait=" + Math.max(0, wait.toSeconds()) + "&version=" + encode(version);
+      String target =
+          "/watch?wait=" + Math.max(0, wait.toSeconds()) + "&version=" + encode(version);
       answer = exchange("GET", target, null, true, TIMEOUT.plus(wait));
     }
     if (answer == null) {

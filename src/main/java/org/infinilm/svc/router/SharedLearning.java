@@ -16,6 +16,7 @@ import org.slf4j.LoggerFactory;
 /// over on the learner's, since what is learned is written by that one alone.
 final class SharedLearning implements Siblings.Known {
   private static final Logger LOG = LoggerFactory.getLogger(SharedLearning.class);
+
   /// After so long what a router said counts for about a third.
   private static final double MEMORY_NANOS = 300e9;
 

@@ -390,10 +390,9 @@ class EtcdCallsIT {
   @Test
   void ofAMemberThatEndsTheNextIsAsked() throws Exception {
     try (Server ends =
-        member(
-            _ ->
-                Response.json(
-                    499, Map.of("code", 1, "error", "grpc: the client connection is closing")))) {
+        member(_ ->
+            Response.json(
+                499, Map.of("code", 1, "error", "grpc: the client connection is closing")))) {
       Etcd etcd = clientOf(ends, server);
       assertThat(etcd.get("k", SOON)).isNull();
       assertThat(etcd.grant(Duration.ofSeconds(10), SOON)).isPositive();
