@@ -467,7 +467,13 @@ public final class Etcd implements AutoCloseable {
     Call what = new Call("/v3/maintenance/status", Json.bytes(Map.of()), MOST_BYTES);
     for (String member : address.members()) {
       try {
-        once(http, member, what, token(), limit);
+        JsonNode said = once(http, member, what, token(), limit).getFirst();
+        if (said.path("isLearner").asBoolean()) {
+          out.put(
+              member,
+              new EtcdFailure(
+                  Kind.OTHER, "etcd " + member + ": is a learner (expected: one that votes)"));
+        }
       } catch (EtcdFailure e) {
         if (e.kind() == Kind.AWAY || e.kind() == Kind.ANOTHER) {
           out.put(member, e);

@@ -134,8 +134,9 @@ public final class EtcdFailure extends IOException {
       return Kind.FULL;
     }
     return switch (code) {
-      // of what is exhausted, all but room comes back by itself
-      case 4, 8, 14 -> Kind.AWAY;
+      // 1 says a member that ends, of its own connections; of what is exhausted, all but room comes
+      // back by itself
+      case 1, 4, 8, 14 -> Kind.AWAY;
       case 7 -> Kind.DENIED;
       case 16 -> Kind.CREDENTIALS;
       case 11 -> Kind.COMPACTED;

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.infinilm.svc.etcd.BackOff;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.Etcd.Op;
@@ -69,6 +70,11 @@ final class EtcdNotes {
 
   /// Why etcd takes no notes from us.
   private volatile @Nullable EtcdFailure denied;
+
+  /// Whether it was said that there are too many runs, and that a note is none.
+  private final AtomicBoolean manyTold = new AtomicBoolean();
+
+  private final AtomicBoolean noneTold = new AtomicBoolean();
 
   EtcdNotes(Etcd etcd, EtcdKeys keys, String boot, Ticker ticker) {
     this.etcd = etcd;
@@ -227,9 +233,22 @@ final class EtcdNotes {
       if (v.isObject() && kv.lease() != 0) {
         board.heard(EtcdKeys.run(name), ticker.nanos());
         board.put(EtcdKeys.run(name), EtcdKeys.noteKind(name), Json.plain(v));
+      } else {
+        ignored(kv, noneTold, "no JSON object under a lease");
       }
-    } catch (Refused | JsonProcessingException e) {
-      log.debug("etcd key {} is ignored: {}", kv.key(), e.getMessage());
+    } catch (JsonProcessingException e) {
+      ignored(kv, noneTold, "no JSON: " + Json.wrong(e));
+    } catch (Refused e) {
+      ignored(kv, e.status() == 507 ? manyTold : noneTold, e.getMessage());
+    }
+  }
+
+  /// Notes come each second: of each reason the first is named.
+  private static void ignored(KeyValue kv, AtomicBoolean told, @Nullable String why) {
+    if (told.getAndSet(true)) {
+      log.debug("etcd key {} is ignored: {}", kv.key(), why);
+    } else {
+      log.warn("etcd key {} is ignored, as are others like it: {}", kv.key(), why);
     }
   }
 }

@@ -21,6 +21,9 @@ final class EtcdRoom {
   /// Null while signs of life are taken.
   private volatile @Nullable Kind refused;
 
+  /// What etcd said to the last sign of life, where it answered and it is nothing of the above.
+  private volatile @Nullable String said;
+
   /// @param follows whether nobody has to hear us, but for other routers
   /// @param changed hears that they are not taken, and that they are again
   EtcdRoom(EtcdAddress etcd, boolean follows, Runnable changed) {
@@ -49,6 +52,11 @@ final class EtcdRoom {
     return k == null ? null : words(k);
   }
 
+  /// Why signs of life do not come back, where etcd said so; null where it said nothing.
+  @Nullable String said() {
+    return said;
+  }
+
   private String words(Kind why) {
     return switch (why) {
       case FULL -> etcd + ": no room there; nothing is written or heard until it has some";
@@ -62,12 +70,20 @@ final class EtcdRoom {
   void answered(@Nullable EtcdFailure e) {
     Kind before = refused;
     if (e == null) {
+      said = null;
       if (before != null) {
         log.info(before == Kind.FULL ? "{} has room again" : "{} takes what we write again", etcd);
         become(null);
       }
     } else if (!refusals.contains(e.kind()) || e.kind() == before) {
-      log.debug("pulse: {}", e.getMessage());
+      if (e.kind() == Kind.OTHER || e.kind() == Kind.ANOTHER) {
+        if (said == null) {
+          log.warn("a sign of life is not taken: {}", e.getMessage());
+        }
+        said = e.getMessage();
+      } else {
+        log.debug("pulse: {}", e.getMessage());
+      }
     } else {
       if (before == null || e.kind() == Kind.FULL || before == Kind.FULL) {
         log.warn(

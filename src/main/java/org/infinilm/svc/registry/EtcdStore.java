@@ -498,7 +498,10 @@ final class EtcdStore extends LeaseStore {
       return room.ails();
     }
     if (!current) {
-      return etcd.address() + ": nothing is heard from it; the log says why";
+      String said = room.said();
+      return etcd.address()
+          + ": nothing is heard from it; "
+          + (said == null ? "the log says why" : said);
     }
     return alone ? etcd.address() + ": no registry speaks there" : null;
   }

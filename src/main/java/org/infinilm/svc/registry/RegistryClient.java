@@ -12,6 +12,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -34,6 +36,10 @@ public final class RegistryClient implements TableSource {
   private static final Logger log = LoggerFactory.getLogger(RegistryClient.class);
   private static final String ROUTERS = "/routers/";
   private static final Duration TIMEOUT = Duration.ofSeconds(10);
+
+  /// The first of several registries may hang: who has no table yet waits no longer for it while
+  /// there are others.
+  private static final Duration FIRST_TIMEOUT = Duration.ofSeconds(3);
 
   private static final Duration NOTES_TIMEOUT = Duration.ofSeconds(3);
 
@@ -101,6 +107,10 @@ public final class RegistryClient implements TableSource {
   private final @Nullable String token;
   private final @Nullable Run run;
   private volatile int leftOut;
+
+  /// Registries that were left for another because they did not answer, which was said.
+  private final Set<String> silent = ConcurrentHashMap.newKeySet();
+
   private volatile @Nullable Watch last;
   private volatile @Nullable Followed followed;
   private volatile boolean streams = true;
@@ -463,11 +473,15 @@ public final class RegistryClient implements TableSource {
 
   private Watch asked(@Nullable String version, Duration wait)
       throws IOException, InterruptedException {
-    String target = "/watch?wait=" + Math.max(0, wait.toSeconds());
-    if (version != null && !version.isEmpty()) {
-      target += "&version=" + encode(version);
+    byte[] answer;
+    if (version == null || version.isEmpty()) {
+      // answered at once, whatever the wait
+      answer = first();
+    } else {
+      String target =
+          "/watch?wait=" + Math.max(0, wait.toSeconds()) + "&version=" + encode(version);
+      answer = exchange("GET", target, null, true, TIMEOUT.plus(wait));
     }
-    byte[] answer = exchange("GET", target, null, true, TIMEOUT.plus(wait));
     if (answer == null) {
       return new Watch("", listed(), List.of());
     }
@@ -475,6 +489,30 @@ public final class RegistryClient implements TableSource {
     List<String> deleted = new ArrayList<>();
     t.path("deleted").forEach(n -> deleted.add(n.asText()));
     return new Watch(t.path("version").asText(), services(t), deleted, Watch.trouble(t));
+  }
+
+  /// The table without a wait. Of several registries each is given little time first: one that
+  /// hangs is left for the next, and named. Where none answers in that each is given all of it.
+  private byte @Nullable [] first() throws IOException, InterruptedException {
+    String target = "/watch?wait=0";
+    for (int tries = 0; bases.size() > 1 && tries < bases.size(); tries++) {
+      int at = current.get();
+      try {
+        URI uri = URI.create(base(at) + target);
+        Client.Reply reply =
+            http.send("GET", uri, headers(), new byte[0], FIRST_TIMEOUT, MOST_LISTED_BYTES);
+        silent.remove(base(at));
+        if (reply.ok() || reply.status() == 404) {
+          return reply.ok() ? reply.body() : null;
+        }
+      } catch (IOException e) {
+        if (silent.add(base(at))) {
+          log.warn("registry {}: {}; {} is asked", base(at), e.getMessage(), base(at + 1));
+        }
+      }
+      current.compareAndSet(at, at + 1);
+    }
+    return exchange("GET", target, null, true, TIMEOUT);
   }
 
   @Override

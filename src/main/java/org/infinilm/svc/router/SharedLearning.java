@@ -8,17 +8,24 @@ import org.infinilm.svc.policy.Policy;
 import org.infinilm.svc.policy.Told;
 import org.infinilm.svc.telemetry.Ticker;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// What routers beside each other teach one another: each says what it has learned by itself, so
 /// that nothing comes back to it as another's. On the siblings' thread; what others say is taken
 /// over on the learner's, since what is learned is written by that one alone.
 final class SharedLearning implements Siblings.Known {
+  private static final Logger LOG = LoggerFactory.getLogger(SharedLearning.class);
+
   /// After so long what a router said counts for about a third.
   private static final double MEMORY_NANOS = 300e9;
 
   private final Policy policy;
   private final Learner learner;
   private final Ticker ticker;
+
+  /// Whether it was said that another speaks in another version; for the learner's thread.
+  private boolean versionTold;
 
   SharedLearning(Policy policy, Learner learner, Ticker ticker) {
     this.policy = policy;
@@ -80,6 +87,13 @@ final class SharedLearning implements Siblings.Known {
         double weight = Math.exp(-Math.max(0, now - l.heardNanos()) / MEMORY_NANOS);
         all.add(new Told(run, object(learned.get("policy")), weight, l.heardNanos()));
         learner.told(object(learned.get("rates")));
+      } else if (!versionTold) {
+        versionTold = true;
+        LOG.warn(
+            "router {} tells what it learned in version {} (expected: {}); of such routers nothing is learned",
+            run,
+            learned.get("version") instanceof Number n ? n : "none",
+            LearnedState.VERSION);
       }
     });
     policy.told(all, now);

@@ -18,7 +18,10 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.infinilm.svc.http.Client;
+import org.infinilm.svc.http.Handler;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Request;
 import org.infinilm.svc.http.Response;
@@ -127,6 +130,17 @@ class EtcdCallsIT {
             : said(Map.of());
       }
     };
+  }
+
+  /// Beside the first.
+  private Server member(Handler answer) throws IOException {
+    return Server.start(Server.Options.at("127.0.0.1", 0), answer);
+  }
+
+  private Etcd clientOf(Server... members) {
+    String all =
+        Stream.of(members).map(s -> "127.0.0.1:" + s.port()).collect(Collectors.joining(","));
+    return new Etcd(http, EtcdAddress.parse("etcd://" + all + "/p"), null, Ticker.SYSTEM);
   }
 
   private static Response said(Map<String, Object> what) {
@@ -370,5 +384,30 @@ class EtcdCallsIT {
     assertThat(lease).isEqualTo(granted.getFirst()).isNotEqualTo(other);
     assertThat(etcd.grant(Duration.ofSeconds(10), SOON)).isNotEqualTo(lease);
     assertThat(leases).hasSize(3);
+  }
+
+  /// Its gateway has ended its own connections already.
+  @Test
+  void ofAMemberThatEndsTheNextIsAsked() throws Exception {
+    try (Server ends =
+        member(_ ->
+            Response.json(
+                499, Map.of("code", 1, "error", "grpc: the client connection is closing")))) {
+      Etcd etcd = clientOf(ends, server);
+      assertThat(etcd.get("k", SOON)).isNull();
+      assertThat(etcd.grant(Duration.ofSeconds(10), SOON)).isPositive();
+    }
+  }
+
+  /// It takes no call that means the table, and answers for itself all the same.
+  @Test
+  void aMemberThatIsALearnerIsNamed() throws Exception {
+    try (Server learns = member(_ -> said(Map.of("isLearner", true)))) {
+      String member = "127.0.0.1:" + learns.port();
+      Map<String, EtcdFailure> found = clientOf(server, learns).look(SOON);
+      assertThat(found).containsOnlyKeys(member);
+      assertThat(found.get(member))
+          .hasMessage("etcd " + member + ": is a learner (expected: one that votes)");
+    }
   }
 }

@@ -26,6 +26,8 @@ class EtcdFailureTest {
         "9 | etcdserver: lease already exists | LEASE_EXISTS",
         "11 | etcdserver: mvcc: required revision has been compacted | COMPACTED",
         "14 | etcdserver: no leader | AWAY",
+        "1 | grpc: the client connection is closing | AWAY",
+        "1 | context canceled | AWAY",
         "3 | etcdserver: key is not provided | OTHER",
       })
   void whatEtcdSaysHasAKind(int code, String said, Kind kind) {

@@ -6,8 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -18,6 +21,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.infinilm.svc.etcd.Etcd;
 import org.infinilm.svc.etcd.EtcdAddress;
 import org.infinilm.svc.etcd.EtcdFailure;
+import org.infinilm.svc.etcd.KeyValue;
 import org.infinilm.svc.http.Client;
 import org.infinilm.svc.http.Json;
 import org.infinilm.svc.http.Request;
@@ -168,6 +172,33 @@ class EtcdNotesIT {
     }
     assertThat(status(() -> notes.write("last", Map.of("a", large)))).isEqualTo(507);
     notes.write(RUN, Map.of("a", new byte[2]));
+  }
+
+  private Etcd.Change note(String run, String value) {
+    return new Etcd.Change(
+        false, new KeyValue(new EtcdKeys("/p/").note(run, "seats"), value.getBytes(UTF_8), 1, 1));
+  }
+
+  /// Who shares with none, or not with all, says so once and not each second.
+  @Test
+  void notesThatAreNoneAndRunsThatAreTooManyAreNamedOnce() {
+    PrintStream stderr = System.err;
+    ByteArrayOutputStream said = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(said, true, UTF_8));
+    try {
+      for (int second = 0; second < 3; second++) {
+        notes.heard(List.of(note("other", "no JSON"), note("another", "[]")));
+        for (int run = 0; run < Notes.MOST_RUNS + 5; run++) {
+          notes.heard(List.of(note("r" + run, "{}")));
+        }
+      }
+    } finally {
+      System.setErr(stderr);
+    }
+    assertThat(said.toString(UTF_8).lines().filter(l -> l.contains("is ignored")))
+        .satisfiesExactlyInAnyOrder(
+            l -> assertThat(l).contains("WARN", "routers/other/seats", "no JSON"),
+            l -> assertThat(l).contains("WARN", "routers: 64 are known already"));
   }
 
   private static int status(Call call) throws Exception {

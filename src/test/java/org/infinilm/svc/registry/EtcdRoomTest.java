@@ -67,6 +67,20 @@ class EtcdRoomTest {
     assertThat(edges).containsExactly(true, false);
   }
 
+  /// An etcd with another alarm than that of its room answers, and no watch tells what.
+  @Test
+  void whatEtcdSaysOtherwiseIsKeptUntilASignIsTaken() {
+    failed(Kind.AWAY);
+    assertThat(room.said()).as("it said nothing").isNull();
+    room.answered(new EtcdFailure(Kind.OTHER, "etcd h:1: corrupt cluster"));
+    failed(Kind.AWAY);
+    assertThat(room.said()).isEqualTo("etcd h:1: corrupt cluster");
+    assertThat(room.takesNone()).isFalse();
+    room.answered(null);
+    assertThat(room.said()).isNull();
+    assertThat(edges).isEmpty();
+  }
+
   /// Which hears registries whether it may leave notes or not.
   @Test
   void aRouterThatMayNotWriteHearsAllTheSame() {

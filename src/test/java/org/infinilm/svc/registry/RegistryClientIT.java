@@ -1,9 +1,12 @@
 package org.infinilm.svc.registry;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
@@ -119,6 +122,63 @@ class RegistryClientIT {
       ends.countDown();
       assertThatThrownBy(() -> c.watch(w.version(), Duration.ofSeconds(30)))
           .hasMessageContaining("registry http://127.0.0.1:" + first.port() + ": ");
+    }
+  }
+
+  /// It is not given the time that a caller waits for news.
+  @Test
+  void theFirstThatHangsCostsAFirstTableLittleAndIsNamedOnce() throws Exception {
+    CountDownLatch over = new CountDownLatch(1);
+    AtomicInteger waits = new AtomicInteger();
+    try (Server hangs =
+            Server.start(
+                Server.Options.at("127.0.0.1", 0),
+                _ -> {
+                  over.await();
+                  return Response.empty(200);
+                });
+        Server there =
+            Server.start(
+                Server.Options.at("127.0.0.1", 0),
+                r -> {
+                  waits.addAndGet(Integer.parseInt(String.valueOf(r.query("wait").getFirst())));
+                  return Response.json(200, Map.of("version", "v-1", "services", List.of()));
+                })) {
+      String first = "registry http://127.0.0.1:" + hangs.port() + ": ";
+      PrintStream stderr = System.err;
+      ByteArrayOutputStream said = new ByteArrayOutputStream();
+      System.setErr(new PrintStream(said, true, UTF_8));
+      try {
+        RegistryClient c = client(hangs, hangs, there);
+        assertThat(c.watch(null, Duration.ofHours(1)).version()).isEqualTo("v-1");
+      } finally {
+        System.setErr(stderr);
+        over.countDown();
+      }
+      assertThat(said.toString(UTF_8)).containsOnlyOnce(first);
+      assertThat(waits).as("without a version there is nothing to wait for").hasValue(0);
+    }
+  }
+
+  /// A large table may take its time.
+  @Test
+  void whereNoneAnswersSoonTheFirstTableIsWaitedFor() throws Exception {
+    AtomicInteger calls = new AtomicInteger();
+    CountDownLatch over = new CountDownLatch(1);
+    try (Server slow =
+        Server.start(
+            Server.Options.at("127.0.0.1", 0),
+            _ -> {
+              if (calls.incrementAndGet() <= 2) {
+                over.await();
+              }
+              return Response.json(200, Map.of("version", "v-1", "services", List.of()));
+            })) {
+      RegistryClient c = client(slow, slow);
+      assertThat(c.watch(null, Duration.ZERO).version()).isEqualTo("v-1");
+      assertThat(calls).hasValue(3);
+    } finally {
+      over.countDown();
     }
   }
 

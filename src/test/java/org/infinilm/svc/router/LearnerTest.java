@@ -4,6 +4,8 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -198,6 +200,30 @@ class LearnerTest {
     await().atMost(SOON).until(() -> !policy.others.isEmpty());
     assertThat(policy.others.peek()).extracting(Told::from).containsExactly("other");
     assertThat(policy.writers).hasSize(1);
+  }
+
+  /// Else nobody would know why two versions of routers share nothing.
+  @Test
+  void whoLearnedInAnotherVersionIsNamedOnceAndNotLearnedFrom() {
+    SharedLearning shared = new SharedLearning(policy, learner, Ticker.SYSTEM);
+    Map<String, Object> note = Map.of("version", LearnedState.VERSION + 1, "policy", Map.of());
+    PrintStream stderr = System.err;
+    ByteArrayOutputStream said = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(said, true, UTF_8));
+    try {
+      learner.start();
+      for (int told = 1; told <= 2; told++) {
+        int many = told;
+        shared.told(Map.of("other", new Siblings.Lesson(note, Ticker.SYSTEM.nanos())));
+        offer("m", USAGE, PLAIN);
+        awaitTold(told);
+        await().atMost(SOON).until(() -> policy.others.size() == many);
+      }
+    } finally {
+      System.setErr(stderr);
+    }
+    assertThat(policy.others).allSatisfy(all -> assertThat(all).isEmpty());
+    assertThat(said.toString(UTF_8)).containsOnlyOnce("router other tells what it learned");
   }
 
   private int wanted(String model) {
