@@ -21,6 +21,18 @@
 {{- ceil $sum | int64 -}}
 {{- end -}}
 
+{{- /* The babysitter's file of a pool. */}}
+{{- define "infini.instance" -}}
+name = {{ .name | quote }}
+host = "0.0.0.0"
+port = {{ .port }}
+
+[babysitter]
+drain_timeout = {{ include "infini.seconds" .drainTimeoutSeconds }}
+
+{{ .backend | trim }}
+{{- end -}}
+
 {{- /* Fails for a name that is there twice: .names, and .of whom they are. */}}
 {{- define "infini.once" -}}
 {{- $of := .of -}}
