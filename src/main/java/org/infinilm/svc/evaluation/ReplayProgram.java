@@ -72,6 +72,7 @@ public final class ReplayProgram {
           "replay: " + args.positionals().size() + " files given (expected: one FILE)");
     }
     Config c = args.config();
+    JsonFile.check(c.find(JSON));
     List<String> arms = new ArrayList<>();
     for (String a : Arrays.stream(c.get(POLICY).split(",")).map(String::strip).toList()) {
       try {
