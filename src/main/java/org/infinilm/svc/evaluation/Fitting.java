@@ -127,7 +127,7 @@ final class Fitting {
   private double off() {
     double[] logs =
         IntStream.range(0, trace.size())
-            .filter(k -> last.last[k] > 0)
+            .filter(k -> trace.counts(k) && last.last[k] > 0)
             .mapToDouble(k -> Math.abs(Math.log(ratio(k))))
             .sorted()
             .toArray();
@@ -234,7 +234,7 @@ final class Fitting {
     double[] out = new double[trace.size()];
     int n = 0;
     for (int k = 0; k < out.length; k++) {
-      if (last.node[k] == node && last.last[k] > 0) {
+      if (last.node[k] == node && trace.counts(k) && last.last[k] > 0) {
         out[n++] = ratio(k);
       }
     }
@@ -250,7 +250,7 @@ final class Fitting {
     int n = 0;
     for (int k = 0; k < trace.size(); k++) {
       DecisionTrace.Row r = trace.row(k);
-      if (last.last[k] > 0 && r.streamed() && r.firstSeconds() > 0) {
+      if (trace.counts(k) && last.last[k] > 0 && r.streamed() && r.firstSeconds() > 0) {
         made[n] = last.ttft(k) / 1e9;
         seen[n++] = r.firstSeconds();
       }
@@ -264,7 +264,7 @@ final class Fitting {
     double[] seen = new double[trace.size()];
     int n = 0;
     for (int k = 0; k < trace.size(); k++) {
-      if (last.last[k] > 0) {
+      if (trace.counts(k) && last.last[k] > 0) {
         made[n] = last.whole(k) / 1e9;
         seen[n++] = trace.row(k).answerSeconds();
       }

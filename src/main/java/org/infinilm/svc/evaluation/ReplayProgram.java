@@ -93,10 +93,15 @@ public final class ReplayProgram {
     FleetPlan plan = fleet.withThreshold(rule.thresholdBytes());
     out.printf(
         Locale.ROOT,
-        "%d requests at %.3g/s%s%s%s%n",
+        "%d requests at %.3g/s%s%s%s%s%n",
         trace.size(),
         trace.rate(),
         trace.pause(),
+        trace.guessed() == 0
+            ? ""
+            : ", "
+                + trace.guessed()
+                + " of them load alone: whole answers without token counts, as long as others",
         trace.left() == 0
             ? ""
             : ", " + trace.left() + " left out: not answered in full, or without token counts",

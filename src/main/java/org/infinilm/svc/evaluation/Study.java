@@ -182,7 +182,7 @@ final class Study {
   }
 
   Figures once(Arm arm, long nth, double rate) {
-    return Figures.of(outcome(arm, nth, rate, new ArrayList<>()), plan);
+    return Figures.of(outcome(arm, nth, rate, new ArrayList<>()), plan, traffic::counts);
   }
 
   private Outcome outcome(Arm arm, long nth, double rate, List<Double> spans) {

@@ -251,6 +251,34 @@ class ReplayTest {
         .contains("recorded, and not in the fleet: b, c\n");
   }
 
+  /// Half of the answers came whole and without a usage: they are load, and nothing is told of them.
+  @Test
+  void answersOfUnknownLengthStayInTheLoad() throws Exception {
+    FleetPlan was = FleetPlan.parse("was", "paged-1 paged slow=2@0..1\n");
+    Path file = recorded(was, "least-loaded", 1);
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    double rate = DecisionTrace.read(file, null).rate();
+    for (int k = 1; k < lines.size(); k += 2) {
+      lines.set(
+          k,
+          lines
+              .get(k)
+              .replaceAll("\"output_tokens\":\\d+", "\"output_tokens\":0")
+              .replaceAll("\"events\":\\d+", "\"events\":0"));
+    }
+    Files.write(file, lines);
+    DecisionTrace trace = DecisionTrace.read(file, null);
+    assertThat(trace.size()).isEqualTo(400);
+    assertThat(trace.rate()).isCloseTo(rate, within(1e-9));
+    assertThat(trace.guessed()).isEqualTo(200);
+    assertThat(trace.left()).isZero();
+    Fitting fit = new Fitting(trace, FleetPlan.of("1+0"), true);
+    assertThat(fit.whole().requests()).isEqualTo(200);
+    assertThat(fit.plan().nodes().getFirst().slowFactor()).isCloseTo(2, withinPercentage(15));
+    assertThat(replay(file, "fleet=1+0", "policy=least-loaded"))
+        .contains("200 of them load alone: whole answers without token counts");
+  }
+
   @Test
   void ofSeveralModelsOneIsMeantAndTheOthersAreNotMixedIn() throws Exception {
     Path file = recorded(1);
