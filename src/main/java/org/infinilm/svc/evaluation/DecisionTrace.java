@@ -399,7 +399,8 @@ final class DecisionTrace implements Traffic {
     double held = optional(n, "queue_s", DAY_SECONDS);
     prompt = prompt > 0 ? prompt : estimate;
     output = output > 0 ? output : Math.max(0, events - 3);
-    if (!n.path("outcome").asText().equals("ok") || prompt < 1
+    if (!n.path("outcome").asText().equals("ok")
+        || prompt < 1
         || (output < 1 && events > 0)
         || answer <= 0) {
       return null;

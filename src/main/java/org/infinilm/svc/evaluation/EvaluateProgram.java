@@ -120,9 +120,7 @@ public final class EvaluateProgram {
         throw new IllegalArgumentException(
             "rate: " + c.get(RATE) + " (expected: 0, or " + Study.LEAST_RATE + "..1.0E5)");
       }
-      traffic =
-          traffic(
-              c.get(TRACE), Math.toIntExact(c.get(REQUESTS)), c.find(MODEL).orElse(null));
+      traffic = traffic(c.get(TRACE), Math.toIntExact(c.get(REQUESTS)), c.find(MODEL).orElse(null));
     } catch (IllegalArgumentException e) {
       throw new ConfigException("--" + e.getMessage());
     }

@@ -147,12 +147,11 @@ final class Fitting {
     }
     return wanted.with(
         wanted.nodes().stream()
-            .map(
-                w -> {
-                  int was = was(w);
-                  double f = was >= 0 && heard[was] ? factors[was] : usual(w.engine().kind());
-                  return w.slow(f, 0, ALWAYS);
-                })
+            .map(w -> {
+              int was = was(w);
+              double f = was >= 0 && heard[was] ? factors[was] : usual(w.engine().kind());
+              return w.slow(f, 0, ALWAYS);
+            })
             .toList());
   }
 

@@ -35,13 +35,12 @@ final class Recorded implements Policy, Told {
       }
     }
     List<Node> nodes = new ArrayList<>();
-    types.forEach(
-        (name, label) -> {
-          Node n = node(plan, name, label);
-          if (n != null) {
-            nodes.add(n);
-          }
-        });
+    types.forEach((name, label) -> {
+      Node n = node(plan, name, label);
+      if (n != null) {
+        nodes.add(n);
+      }
+    });
     return nodes.isEmpty() ? plan : plan.with(nodes);
   }
 

@@ -62,7 +62,8 @@ record Report(
                 Locale.ROOT,
                 " %s | %s |",
                 r.meanCapacity() > 0
-                    ? (r.isOpen() ? "> " : "") + String.format(Locale.ROOT, "%.3g", r.meanCapacity())
+                    ? (r.isOpen() ? "> " : "")
+                        + String.format(Locale.ROOT, "%.3g", r.meanCapacity())
                     : "none",
                 ratio(i)));
       }

@@ -45,12 +45,9 @@ class EvaluateProgramTest {
           .isInstanceOf(ConfigException.class)
           .hasMessage("--json: " + json + " cannot be written (expected: a file)");
       Config c = Config.resolve(ReplayProgram.PROGRAM.keys(), Map.of("json", json), Map.of(), null);
-      assertThatThrownBy(
-              () ->
-                  ReplayProgram.run(
-                      new Program.Args(c, Map.of(), List.of("none"), Map.of()),
-                      System.out,
-                      System.err))
+      assertThatThrownBy(() ->
+              ReplayProgram.run(
+                  new Program.Args(c, Map.of(), List.of("none"), Map.of()), System.out, System.err))
           .hasMessageStartingWith("--json: " + json);
     }
   }
@@ -84,13 +81,17 @@ class EvaluateProgramTest {
           .append(1_790_000_000_000L + 1000 * k)
           .append(",\"model\":\"")
           .append(k % 4 == 0 ? "a" : "b")
-          .append("\",\"body_bytes\":80,\"prompt_tokens\":20,\"output_tokens\":4,\"cached_tokens\":0,")
-          .append("\"max_tokens\":9,\"key\":\"\",\"text\":\"prose\",\"events\":7,\"instance\":\"i\",")
-          .append("\"cache_type\":\"paged\",\"outcome\":\"ok\",\"first_s\":0.1,\"answer_s\":0.2}\n");
+          .append(
+              "\",\"body_bytes\":80,\"prompt_tokens\":20,\"output_tokens\":4,\"cached_tokens\":0,")
+          .append(
+              "\"max_tokens\":9,\"key\":\"\",\"text\":\"prose\",\"events\":7,\"instance\":\"i\",")
+          .append(
+              "\"cache_type\":\"paged\",\"outcome\":\"ok\",\"first_s\":0.1,\"answer_s\":0.2}\n");
     }
     String file = Files.writeString(folder.resolve("d.jsonl"), log).toString();
     Map<String, String> flags = Map.of("trace", file, "policies", "fixed", "rate", "1");
-    assertThatThrownBy(() -> evaluate(flags)).hasMessageContaining("expected: --model, one of a (5)");
+    assertThatThrownBy(() -> evaluate(flags))
+        .hasMessageContaining("expected: --model, one of a (5)");
     Map<String, String> one = new HashMap<>(flags);
     one.put("model", "b");
     assertThat(evaluate(one)).contains("15 requests a run");

@@ -211,7 +211,8 @@ class ReplayTest {
   /// What was recorded with two of them is no double load of the one that is asked about.
   @Test
   void theSpeedsAreThoseOfTheFleetThatWasWhateverTheWantedOneIs() throws Exception {
-    FleetPlan was = FleetPlan.parse("was", "paged-1 paged slow=3@0..1\npaged-2 paged slow=1.5@0..1\n");
+    FleetPlan was =
+        FleetPlan.parse("was", "paged-1 paged slow=3@0..1\npaged-2 paged slow=1.5@0..1\n");
     DecisionTrace trace = DecisionTrace.read(recorded(was, "least-loaded", 1.5), null);
     Fitting one = new Fitting(trace, FleetPlan.of("1+0"), true);
     assertThat(one.plan().nodes()).hasSize(1);
@@ -245,13 +246,15 @@ class ReplayTest {
     assertThat(fit.plan().nodes().get(2).slowFactor()).isCloseTo(1.5, withinPercentage(15));
     assertThat(fit.plan().nodes().get(3).slowFactor()).isCloseTo(3, withinPercentage(10));
     assertThat(fit.plan().nodes().get(3).engine().batch()).isEqualTo(8);
-    assertThat(fit.report()).containsPattern("not in the fleet: b \\(.* times\\), c \\(.* times\\)\n");
+    assertThat(fit.report())
+        .containsPattern("not in the fleet: b \\(.* times\\), c \\(.* times\\)\n");
     assertThat(new Fitting(trace, wanted, false).report())
         .contains("x: 1.00 times the profile's step times\n")
         .contains("recorded, and not in the fleet: b, c\n");
   }
 
-  /// Half of the answers came whole and without a usage: they are load, and nothing is told of them.
+  /// Half of the answers came whole and without a usage: they are load, and nothing is told of
+  /// them.
   @Test
   void answersOfUnknownLengthStayInTheLoad() throws Exception {
     FleetPlan was = FleetPlan.parse("was", "paged-1 paged slow=2@0..1\n");
