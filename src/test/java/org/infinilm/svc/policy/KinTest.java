@@ -164,14 +164,8 @@ class KinTest {
             new Samples.Desk(now));
     assertThat(c.instance()).isEqualTo(PAGED);
     List<Forecast.Part> parts = c.forecast().parts();
-    double paged =
-        parts.stream().filter(p -> p.instance().equals("a")).findAny().orElseThrow().prefillNanos();
-    double slow =
-        parts.stream()
-            .filter(p -> p.instance().equals("own"))
-            .findAny()
-            .orElseThrow()
-            .prefillNanos();
+    double paged = parts.stream().filter(p -> p.instance().equals("a")).findAny().orElseThrow().prefillNanos();
+    double slow = parts.stream().filter(p -> p.instance().equals("own")).findAny().orElseThrow().prefillNanos();
     assertThat(slow / paged).isGreaterThan(3);
   }
 
