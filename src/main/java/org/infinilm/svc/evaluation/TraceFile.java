@@ -84,6 +84,10 @@ final class TraceFile implements Traffic {
       if (first == null) {
         throw new ConfigException(file + ": empty (expected: a header and a line a request)");
       }
+      if (model != null && !(first.startsWith("{") && first.contains("\"time_ms\""))) {
+        throw new ConfigException(
+            "--model: " + model + " (expected: with a decision log alone; other traces name none)");
+      }
       rows =
           !first.startsWith("{")
               ? csv(first, lines)

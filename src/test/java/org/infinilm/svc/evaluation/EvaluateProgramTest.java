@@ -95,5 +95,8 @@ class EvaluateProgramTest {
     Map<String, String> one = new HashMap<>(flags);
     one.put("model", "b");
     assertThat(evaluate(one)).contains("15 requests a run");
+    one.put("trace", trace(10).toString());
+    assertThatThrownBy(() -> evaluate(one))
+        .hasMessageContaining("--model: b (expected: with a decision log alone");
   }
 }
