@@ -66,7 +66,25 @@ final class DecisionTrace implements Traffic {
       boolean streamed,
       double firstSeconds,
       double answerSeconds,
-      double thresholdBytes) {}
+      double thresholdBytes) {
+    Row as(int length) {
+      return new Row(
+          seconds,
+          bytes,
+          prompt,
+          length,
+          max,
+          cached,
+          key,
+          text,
+          instance,
+          cacheType,
+          streamed,
+          firstSeconds,
+          answerSeconds,
+          thresholdBytes);
+    }
+  }
 
   private final String name;
   private final List<Row> rows;
@@ -74,12 +92,46 @@ final class DecisionTrace implements Traffic {
   private final int others;
   private final List<String> problems;
 
+  /// Those whose length is not known and is that of another.
+  private final BitSet guessed = new BitSet();
+
   private DecisionTrace(String name, List<Row> rows, int left, int others, List<String> problems) {
     this.name = name;
-    this.rows = rows;
+    this.rows = whole(rows);
     this.left = left;
     this.others = others;
     this.problems = problems;
+  }
+
+  /// Those without a length get that of one by lot of those that have one, at most what they asked
+  /// for.
+  private List<Row> whole(List<Row> of) {
+    List<Row> known = of.stream().filter(r -> r.output() > 0).toList();
+    if (known.isEmpty() || known.size() == of.size()) {
+      return List.copyOf(of);
+    }
+    List<Row> out = new ArrayList<>(of.size());
+    Draws lot = new Draws(1);
+    for (int k = 0; k < of.size(); k++) {
+      Row r = of.get(k);
+      if (r.output() == 0) {
+        guessed.set(k);
+        int n = known.get((int) (lot.unit(k, 0) * known.size())).output();
+        r = r.as(r.max() > 0 ? Math.min(n, r.max()) : n);
+      }
+      out.add(r);
+    }
+    return List.copyOf(out);
+  }
+
+  /// Requests whose length is not known.
+  int guessed() {
+    return guessed.cardinality();
+  }
+
+  @Override
+  public boolean counts(int id) {
+    return !guessed.get(id);
   }
 
   /// Of requests in the order of their coming.
@@ -134,19 +186,21 @@ final class DecisionTrace implements Traffic {
     }
     List<String> problems = new ArrayList<>(broken.words());
     problems.addAll(withoutOddTimes(file, rows, numbers, models));
-    if (rows.size() < 2) {
+    long known = rows.stream().filter(r -> r.output() > 0).count();
+    if (known < 2) {
       throw new ConfigException(
           file
               + ": "
-              + rows.size()
+              + known
               + " answered requests with token counts (expected: 2 or more)"
               + (problems.isEmpty() ? "" : "; " + problems.getFirst()));
     }
     List<Row> of = models.of(file, rows, model);
     int others = rows.size() - of.size();
-    if (of.size() < 2) {
+    long knownOf = of.stream().filter(r -> r.output() > 0).count();
+    if (knownOf < 2) {
       throw new ConfigException(
-          file + ": " + of.size() + " requests of " + model + " (expected: 2 or more)");
+          file + ": " + knownOf + " requests of " + model + " (expected: 2 or more)");
     }
     of.sort(Comparator.comparingDouble(Row::seconds));
     return new DecisionTrace(
@@ -327,7 +381,8 @@ final class DecisionTrace implements Traffic {
     return n;
   }
 
-  /// Null for a request that was not answered in full or whose tokens are not known.
+  /// Null for a request that was not answered in full or whose tokens are not known; an answer that
+  /// came whole without them has an output of 0.
   private static @Nullable Row row(JsonNode n) {
     int version = (int) number(n, "v", 0, 1e9);
     if (version != VERSION) {
@@ -344,7 +399,10 @@ final class DecisionTrace implements Traffic {
     double held = optional(n, "queue_s", DAY_SECONDS);
     prompt = prompt > 0 ? prompt : estimate;
     output = output > 0 ? output : Math.max(0, events - 3);
-    if (!n.path("outcome").asText().equals("ok") || prompt < 1 || output < 1 || answer <= 0) {
+    if (!n.path("outcome").asText().equals("ok")
+        || prompt < 1
+        || (output < 1 && events > 0)
+        || answer <= 0) {
       return null;
     }
     if (first > answer + ROUNDED_SECONDS) {

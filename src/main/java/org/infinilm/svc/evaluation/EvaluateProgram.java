@@ -14,9 +14,13 @@ import org.infinilm.svc.config.Config;
 import org.infinilm.svc.config.ConfigException;
 import org.infinilm.svc.config.Key;
 import org.infinilm.svc.config.Program;
+import org.jspecify.annotations.Nullable;
 
 /// `infini evaluate`: policies on one traffic before one simulated fleet, on a virtual clock.
 public final class EvaluateProgram {
+  /// Requests of a run that tells a capacity.
+  private static final int ENOUGH = 300;
+
   private static final Key<String> TRACE =
       Key.text(
           "trace",
@@ -35,7 +39,7 @@ public final class EvaluateProgram {
       Key.whole(
           "from_seed", 1L, 1, 1_000_000, "the first of the seeds; others than 1 are held out");
   private static final Key<Long> REQUESTS =
-      Key.whole("requests", 1000L, 300, 10_000_000, "requests a run");
+      Key.whole("requests", 1000L, ENOUGH, 10_000_000, "requests a run");
   private static final Key<Double> RATE =
       Key.number(
           "rate",
@@ -66,6 +70,8 @@ public final class EvaluateProgram {
           "siblings",
           "what routers know of each other, with commas between: "
               + String.join(", ", Sharing.labels()));
+  private static final Key<String> MODEL =
+      Key.text("model", null, "whose requests are meant, where a decision log has several models");
   private static final Key<String> JSON = Key.text("json", null, "file for all figures");
 
   public static final Program PROGRAM =
@@ -74,7 +80,7 @@ public final class EvaluateProgram {
           "Compare routing policies on recorded or made traffic, on a virtual clock.",
           List.of(
               TRACE, FLEET, POLICIES, SEEDS, FROM_SEED, REQUESTS, RATE, TARGET, COURSE, ROUTERS,
-              SHARING, JSON),
+              SHARING, MODEL, JSON),
           Map.of(),
           "",
           false,
@@ -84,6 +90,7 @@ public final class EvaluateProgram {
 
   static int run(Program.Args args, PrintStream out, PrintStream err) throws ConfigException {
     Config c = args.config();
+    JsonFile.check(c.find(JSON));
     List<String> arms = words(c.get(POLICIES));
     Traffic traffic;
     List<Integer> routers;
@@ -109,7 +116,11 @@ public final class EvaluateProgram {
                 + Arms.BEST_CUT
                 + " is looked for before one router (expected: others beside --routers)");
       }
-      traffic = traffic(c.get(TRACE), Math.toIntExact(c.get(REQUESTS)));
+      if (c.get(RATE) > 0 && c.get(RATE) < Study.LEAST_RATE) {
+        throw new IllegalArgumentException(
+            "rate: " + c.get(RATE) + " (expected: 0, or " + Study.LEAST_RATE + "..1.0E5)");
+      }
+      traffic = traffic(c.get(TRACE), Math.toIntExact(c.get(REQUESTS)), c.find(MODEL).orElse(null));
     } catch (IllegalArgumentException e) {
       throw new ConfigException("--" + e.getMessage());
     }
@@ -134,6 +145,12 @@ public final class EvaluateProgram {
         new Report(
             traffic.name(), plan, c.get(TARGET), study.commonRate(), results, courses, Map.of());
     out.print(report.table());
+    long each = study.simulated() / Math.max(1, study.runs());
+    if (each < ENOUGH) {
+      out.printf(
+          "%d requests a run are too few to tell a capacity or a goodput by (expected: a trace of %d or more)%n",
+          each, ENOUGH);
+    }
     told(out, study.runs(), study.simulated(), took);
     return written(c, report.json(), err);
   }
@@ -165,10 +182,11 @@ public final class EvaluateProgram {
     return 0;
   }
 
-  private static Traffic traffic(String word, int requests) throws ConfigException {
+  private static Traffic traffic(String word, int requests, @Nullable String model)
+      throws ConfigException {
     Path file = Path.of(word);
     return Mix.isOne(word) || !Files.exists(file)
         ? Mix.parse(word).of(requests)
-        : TraceFile.read(file, requests);
+        : TraceFile.read(file, requests, model);
   }
 }

@@ -2,6 +2,7 @@ package org.infinilm.svc.evaluation;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntPredicate;
 import org.hipparchus.distribution.continuous.TDistribution;
 import org.infinilm.svc.simulator.LeapSettings;
 
@@ -22,10 +23,16 @@ record Figures(
   private static final double WARM_UP = 0.2;
 
   static Figures of(Outcome o, FleetPlan plan) {
+    return of(o, plan, k -> true);
+  }
+
+  /// @param counts which requests are told of
+  static Figures of(Outcome o, FleetPlan plan, IntPredicate counts) {
     int n = o.arrival.length;
     int from = (int) (WARM_UP * n);
     double[] ttft = new double[n - from];
     int answered = 0;
+    int all = 0;
     int good = 0;
     double tpot = 0;
     int several = 0;
@@ -34,9 +41,10 @@ record Figures(
     int cut = 0;
     for (int k = 0; k < n; k++) {
       cut += o.cut[k] ? 1 : 0;
-      if (k < from) {
+      if (k < from || !counts.test(k)) {
         continue;
       }
+      all++;
       good += o.good(k, plan) ? 1 : 0;
       if (o.last[k] > 0) {
         ttft[answered++] = o.ttft(k);
@@ -53,7 +61,7 @@ record Figures(
     Arrays.sort(sorted);
     double p99 = answered == 0 ? 0 : sorted[(int) Math.min(answered - 1, 0.99 * answered)];
     return new Figures(
-        (double) good / (n - from),
+        (double) good / Math.max(1, all),
         answered == 0 ? 0 : Arrays.stream(sorted).sum() / answered,
         answered == 0 ? 0 : sorted[answered / 2],
         p99,

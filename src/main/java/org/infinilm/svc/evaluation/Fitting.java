@@ -4,19 +4,21 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.infinilm.svc.simulator.LeapSettings;
 
 /// How well a simulated fleet explains a recording: each instance's speed is fitted to it, and what
 /// is left of the difference is said.
 /*
- * The recorded requests run where they ran. The speed of a node is the middle of recorded over simulated
+ * The recorded requests run where they ran, before the fleet that was, whatever the wanted one is. The speed of a node is the middle of recorded over simulated
  * times to the whole answer. A slower node also queues longer, near its limit without bounds, so what a
  * round says is a bound for the next one, and what lies between two bounds is tried. Of each node the speed
  * counts whose times were nearest, and of all rounds the one whose times are: the mean of the logarithms of
  * their ratios, without the tenth that is furthest off, so that one odd answer moves nothing. A node that answered too
  * few, or none, is as fast as the median of those of its kind that answered enough; where there are none
- * of its kind, as that of all.
+ * of its kind, as that of all. So is one of the wanted fleet that was not there; the others keep their speed.
  */
 final class Fitting {
   /// Speeds beside the profile's are looked for between these.
@@ -40,7 +42,10 @@ final class Fitting {
   /// As a multiple of the time in which requests come: what is left then is as slow.
   private static final double ALWAYS = 1e6;
 
+  private static final int MOST_NAMED = 20;
+
   private final DecisionTrace trace;
+  private final FleetPlan wanted;
   private FleetPlan plan;
   private double[] factors;
   private final boolean[] heard;
@@ -81,9 +86,12 @@ final class Fitting {
     }
   }
 
-  Fitting(DecisionTrace trace, FleetPlan plan, boolean speeds) {
+  /// @param wanted whose instances are to have the speeds; those that it has by the names of the
+  ///   log are taken for those
+  Fitting(DecisionTrace trace, FleetPlan wanted, boolean speeds) {
     this.trace = trace;
-    this.plan = plan;
+    this.wanted = wanted;
+    this.plan = Recorded.fleet(trace, wanted);
     this.factors = new double[plan.nodes().size()];
     this.heard = new boolean[factors.length];
     Arrays.fill(factors, 1);
@@ -119,7 +127,7 @@ final class Fitting {
   private double off() {
     double[] logs =
         IntStream.range(0, trace.size())
-            .filter(k -> last.last[k] > 0)
+            .filter(k -> trace.counts(k) && last.last[k] > 0)
             .mapToDouble(k -> Math.abs(Math.log(ratio(k))))
             .sorted()
             .toArray();
@@ -132,9 +140,31 @@ final class Fitting {
     return Math.max(1, trace.row(k).answerSeconds() * 1e9) / Math.max(1, last.whole(k));
   }
 
-  /// The fleet with the speeds that were found.
+  /// The wanted fleet with the speeds that were found.
   FleetPlan plan() {
-    return plan;
+    if (!fitted) {
+      return wanted;
+    }
+    return wanted.with(
+        wanted.nodes().stream()
+            .map(w -> {
+              int was = was(w);
+              double f = was >= 0 && heard[was] ? factors[was] : usual(w.engine().kind());
+              return w.slow(f, 0, ALWAYS);
+            })
+            .toList());
+  }
+
+  /// Which of the recorded instances it is; below 0 for none.
+  private int was(Node of) {
+    for (int k = 0; k < factors.length; k++) {
+      Node n = plan.nodes().get(k);
+      if (n.name().equals(of.name())
+          && n.engine().kind().cacheType() == of.engine().kind().cacheType()) {
+        return k;
+      }
+    }
+    return -1;
   }
 
   private Outcome run() {
@@ -168,7 +198,7 @@ final class Fitting {
   private void become() {
     List<Node> nodes = new ArrayList<>();
     for (int n = 0; n < factors.length; n++) {
-      factors[n] = heard[n] ? factors[n] : usual(n);
+      factors[n] = heard[n] ? factors[n] : usual(plan.nodes().get(n).engine().kind());
       nodes.add(plan.nodes().get(n).slow(factors[n], 0, ALWAYS));
     }
     plan = plan.with(nodes);
@@ -182,8 +212,7 @@ final class Fitting {
     return Arrays.stream(sorted, from, to).map(Math::log).average().orElse(0);
   }
 
-  private double usual(int node) {
-    LeapSettings.Kind kind = plan.nodes().get(node).engine().kind();
+  private double usual(LeapSettings.Kind kind) {
     double[] alike =
         IntStream.range(0, factors.length)
             .filter(n -> heard[n] && plan.nodes().get(n).engine().kind() == kind)
@@ -204,7 +233,7 @@ final class Fitting {
     double[] out = new double[trace.size()];
     int n = 0;
     for (int k = 0; k < out.length; k++) {
-      if (last.node[k] == node && last.last[k] > 0) {
+      if (last.node[k] == node && trace.counts(k) && last.last[k] > 0) {
         out[n++] = ratio(k);
       }
     }
@@ -220,7 +249,7 @@ final class Fitting {
     int n = 0;
     for (int k = 0; k < trace.size(); k++) {
       DecisionTrace.Row r = trace.row(k);
-      if (last.last[k] > 0 && r.streamed() && r.firstSeconds() > 0) {
+      if (trace.counts(k) && last.last[k] > 0 && r.streamed() && r.firstSeconds() > 0) {
         made[n] = last.ttft(k) / 1e9;
         seen[n++] = r.firstSeconds();
       }
@@ -234,7 +263,7 @@ final class Fitting {
     double[] seen = new double[trace.size()];
     int n = 0;
     for (int k = 0; k < trace.size(); k++) {
-      if (last.last[k] > 0) {
+      if (trace.counts(k) && last.last[k] > 0) {
         made[n] = last.whole(k) / 1e9;
         seen[n++] = trace.row(k).answerSeconds();
       }
@@ -248,20 +277,45 @@ final class Fitting {
     b.append("fit of the cost model to the recorded part, every request where it went:\n");
     line(b, "time to first token", first());
     line(b, "time to whole answer", whole());
-    for (int k = 0; k < factors.length; k++) {
+    for (Node w : plan().nodes()) {
+      int was = was(w);
+      boolean known = was >= 0 && heard[was];
+      double f = fitted || w.slowFrom() <= 0 ? w.slowFactor() : 1;
       b.append(
           String.format(
               Locale.ROOT,
               "  %s: %.2f times the profile's step times%s%n",
-              plan.nodes().get(k).name(),
-              factors[k],
-              !heard[k] && fitted
+              w.name(),
+              f,
+              !known && fitted
                   ? " (too little recorded: as the others of its kind)"
-                  : factors[k] <= LEAST || factors[k] >= MOST
+                  : fitted && (f <= LEAST || f >= MOST)
                       ? " (as far as is tried: the recorded times are of another kind of engine, or none)"
                       : ""));
     }
-    return b.toString();
+    return b.append(gone()).toString();
+  }
+
+  /// Those that the wanted fleet does not have, in a line; empty where there are none.
+  private String gone() {
+    List<String> names = new ArrayList<>();
+    Set<Integer> there = wanted.nodes().stream().map(this::was).collect(Collectors.toSet());
+    for (int k = 0; k < factors.length; k++) {
+      Node n = plan.nodes().get(k);
+      if (!there.contains(k)) {
+        names.add(
+            heard[k]
+                ? String.format(Locale.ROOT, "%s (%.2f times)", n.name(), factors[k])
+                : n.name());
+      }
+    }
+    int more = names.size() - MOST_NAMED;
+    return names.isEmpty()
+        ? ""
+        : "  recorded, and not in the fleet: "
+            + String.join(", ", names.subList(0, Math.min(MOST_NAMED, names.size())))
+            + (more > 0 ? " and " + more + " more" : "")
+            + "\n";
   }
 
   private static void line(StringBuilder b, String what, WhatIf.Fit f) {

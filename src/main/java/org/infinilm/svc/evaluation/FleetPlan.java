@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.infinilm.svc.config.ConfigException;
+import org.infinilm.svc.fleet.CacheType;
 import org.infinilm.svc.simulator.CostProfile;
 import org.infinilm.svc.simulator.LeapSettings;
 
@@ -67,6 +68,15 @@ record FleetPlan(
     } catch (IOException e) {
       throw new ConfigException(
           "fleet: " + word + " cannot be read (expected: a file, or paged+static as in 2+2)");
+    }
+  }
+
+  /// An instance as a fleet has it that says no more than its cache type.
+  static Node usual(String name, CacheType type) {
+    try {
+      return node(new Words("usual", "usual " + type.label())).named(name);
+    } catch (ConfigException e) {
+      throw new IllegalStateException(e);
     }
   }
 

@@ -72,6 +72,7 @@ public final class ReplayProgram {
           "replay: " + args.positionals().size() + " files given (expected: one FILE)");
     }
     Config c = args.config();
+    JsonFile.check(c.find(JSON));
     List<String> arms = new ArrayList<>();
     for (String a : Arrays.stream(c.get(POLICY).split(",")).map(String::strip).toList()) {
       try {
@@ -92,10 +93,15 @@ public final class ReplayProgram {
     FleetPlan plan = fleet.withThreshold(rule.thresholdBytes());
     out.printf(
         Locale.ROOT,
-        "%d requests at %.3g/s%s%s%s%n",
+        "%d requests at %.3g/s%s%s%s%s%n",
         trace.size(),
         trace.rate(),
         trace.pause(),
+        trace.guessed() == 0
+            ? ""
+            : ", "
+                + trace.guessed()
+                + " of them load alone: whole answers without token counts, as long as others",
         trace.left() == 0
             ? ""
             : ", " + trace.left() + " left out: not answered in full, or without token counts",

@@ -62,7 +62,8 @@ record Report(
                 Locale.ROOT,
                 " %s | %s |",
                 r.meanCapacity() > 0
-                    ? String.format(Locale.ROOT, "%.3g", r.meanCapacity())
+                    ? (r.isOpen() ? "> " : "")
+                        + String.format(Locale.ROOT, "%.3g", r.meanCapacity())
                     : "none",
                 ratio(i)));
       }
@@ -148,6 +149,7 @@ record Report(
       if (!r.capacity().isEmpty()) {
         ArrayNode c = a.putArray("capacity_per_second");
         r.capacity().forEach(c::add);
+        a.put("capacity_beyond_search", r.isOpen());
         Interval i = r.over(results.getFirst());
         ObjectNode o = a.putObject("capacity_over_" + results.getFirst().label());
         put(o, "ratio", Math.exp(i.mean()));

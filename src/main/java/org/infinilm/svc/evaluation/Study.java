@@ -18,8 +18,10 @@ final class Study {
   private static final int HALVINGS = 5;
 
   private static final double STEP = 1.6;
-  private static final double LEAST_RATE = 1e-3;
-  private static final double MOST_RATE = 1e5;
+  static final double LEAST_RATE = 1e-3;
+
+  /// Where the search for a capacity ends.
+  static final double MOST_RATE = 1e5;
 
   /// What an arm came to.
   ///
@@ -35,10 +37,18 @@ final class Study {
       return Math.exp(capacity.stream().mapToDouble(Math::log).average().orElse(Double.NaN));
     }
 
+    /// Whether a seed's capacity is that or more: it was not looked for beyond.
+    boolean isOpen() {
+      return capacity.stream().anyMatch(c -> c >= MOST_RATE);
+    }
+
     /// The ratio of this one's capacity to another's: its logarithm's mean and interval. NaN where
-    /// either bears no rate.
+    /// either bears no rate, or any.
     Interval over(Result o) {
       List<Double> logs = new ArrayList<>();
+      if (isOpen() || o.isOpen()) {
+        return new Interval(Double.NaN, Double.NaN);
+      }
       for (int k = 0; k < capacity.size(); k++) {
         if (!(capacity.get(k) > 0 && o.capacity.get(k) > 0)) {
           return new Interval(Double.NaN, Double.NaN);
@@ -134,15 +144,18 @@ final class Study {
     return best;
   }
 
-  /// 0 where not even [#LEAST_RATE] is bearable.
+  /// 0 where not even [#LEAST_RATE] is bearable, [#MOST_RATE] where that is.
   double capacity(Arm arm, long seed, double guess) {
     boolean first = bearable(arm, seed, guess);
     double good = guess;
     double bad = guess;
     while (good == bad) {
-      double next = first ? good * STEP : good / STEP;
-      if (next > MOST_RATE || next < LEAST_RATE) {
-        return first ? good : 0;
+      double next = first ? Math.min(MOST_RATE, good * STEP) : good / STEP;
+      if (next <= good && first) {
+        return MOST_RATE;
+      }
+      if (next < LEAST_RATE) {
+        return 0;
       }
       if (bearable(arm, seed, next) == first) {
         good = next;
@@ -169,7 +182,7 @@ final class Study {
   }
 
   Figures once(Arm arm, long nth, double rate) {
-    return Figures.of(outcome(arm, nth, rate, new ArrayList<>()), plan);
+    return Figures.of(outcome(arm, nth, rate, new ArrayList<>()), plan, traffic::counts);
   }
 
   private Outcome outcome(Arm arm, long nth, double rate, List<Double> spans) {

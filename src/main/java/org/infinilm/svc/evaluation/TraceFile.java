@@ -71,18 +71,27 @@ final class TraceFile implements Traffic {
     this.requests = requests;
   }
 
-  /// @param requests a run has, at most those of the file
   static TraceFile read(Path file, int requests) throws ConfigException {
+    return read(file, requests, null);
+  }
+
+  /// @param requests a run has, at most those of the file
+  /// @param model whose requests of a decision log are meant; null for the only one
+  static TraceFile read(Path file, int requests, @Nullable String model) throws ConfigException {
     List<Row> rows;
     try (Lines lines = new Lines(file)) {
       String first = lines.next();
       if (first == null) {
         throw new ConfigException(file + ": empty (expected: a header and a line a request)");
       }
+      if (model != null && !(first.startsWith("{") && first.contains("\"time_ms\""))) {
+        throw new ConfigException(
+            "--model: " + model + " (expected: with a decision log alone; other traces name none)");
+      }
       rows =
           !first.startsWith("{")
               ? csv(first, lines)
-              : first.contains("\"time_ms\"") ? decisions(file) : jsonLines(first, lines);
+              : first.contains("\"time_ms\"") ? decisions(file, model) : jsonLines(first, lines);
     } catch (IOException e) {
       throw new ConfigException(
           "trace: " + file + " cannot be read (expected: a file of UTF-8 text)");
@@ -276,8 +285,8 @@ final class TraceFile implements Traffic {
   }
 
   /// Our own decision log: what a router was asked.
-  private static List<Row> decisions(Path file) throws ConfigException {
-    DecisionTrace log = DecisionTrace.read(file, null);
+  private static List<Row> decisions(Path file, @Nullable String model) throws ConfigException {
+    DecisionTrace log = DecisionTrace.read(file, model);
     List<Row> out = new ArrayList<>(log.size());
     for (Request r : log.at(1, log.rate()).requests()) {
       out.add(

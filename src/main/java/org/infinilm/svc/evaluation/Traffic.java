@@ -8,4 +8,9 @@ interface Traffic {
   ///
   /// @param perSecond requests (or first turns of conversations, times their turns) a second
   Workload at(long seed, double perSecond);
+
+  /// Whether a request is one of which figures are told; one whose length is a guess is load alone.
+  default boolean counts(int id) {
+    return id >= 0;
+  }
 }

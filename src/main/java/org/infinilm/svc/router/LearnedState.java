@@ -22,7 +22,10 @@ import org.slf4j.LoggerFactory;
 /// set aside and named, and the router begins anew. For one thread.
 final class LearnedState implements AutoCloseable {
   static final int VERSION = 1;
-  private static final long MOST_BYTES = 64L << 20;
+
+  /// A model is some KB of it; read, it is some ten times as large in memory.
+  private static final long MOST_BYTES = 8L << 20;
+
   private static final Logger LOG = LoggerFactory.getLogger(LearnedState.class);
 
   private final Path file;

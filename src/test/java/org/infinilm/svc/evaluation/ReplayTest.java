@@ -31,7 +31,7 @@ class ReplayTest {
   private static String line(
       double seconds, Request r, Outcome o, Node node, double stretch, String outcome) {
     int k = r.id();
-    boolean serial = node.name().startsWith("static");
+    boolean serial = node.engine().kind() == org.infinilm.svc.simulator.LeapSettings.Kind.STATIC;
     return String.format(
         Locale.ROOT,
         "{\"v\":1,\"time_ms\":%d,\"model\":\"m\",\"body_bytes\":%d,\"size\":%d,\"threshold\":51200,\"prompt_tokens\":%d,"
@@ -56,8 +56,12 @@ class ReplayTest {
   private Path recorded(double slow) throws ConfigException, IOException {
     FleetPlan plan = FleetPlan.of("1+1");
     plan = plan.with(plan.nodes().stream().map(n -> n.slow(slow, 0, 1)).toList());
-    Workload w = Mix.CHAT.of(400).at(1, 0.3);
-    Outcome o = new FleetRun(plan, w, Arms.of("least-loaded"), 1).run();
+    return recorded(plan, "least-loaded", 0.3);
+  }
+
+  private Path recorded(FleetPlan plan, String policy, double rate) throws IOException {
+    Workload w = Mix.CHAT.of(400).at(1, rate);
+    Outcome o = new FleetRun(plan, w, Arms.of(policy), 1).run();
     List<String> lines = new ArrayList<>();
     for (Request r : w.requests()) {
       Node at = plan.nodes().get(o.node[r.id()]);
@@ -202,6 +206,80 @@ class ReplayTest {
             "static-2: 0\\.2\\d times the profile's step times \\(too little recorded");
     assertThat(new Fitting(trace, FleetPlan.of("1+2"), false).report())
         .contains("static-2: 1.00 times the profile's step times\n");
+  }
+
+  /// What was recorded with two of them is no double load of the one that is asked about.
+  @Test
+  void theSpeedsAreThoseOfTheFleetThatWasWhateverTheWantedOneIs() throws Exception {
+    FleetPlan was =
+        FleetPlan.parse("was", "paged-1 paged slow=3@0..1\npaged-2 paged slow=1.5@0..1\n");
+    DecisionTrace trace = DecisionTrace.read(recorded(was, "least-loaded", 1.5), null);
+    Fitting one = new Fitting(trace, FleetPlan.of("1+0"), true);
+    assertThat(one.plan().nodes()).hasSize(1);
+    assertThat(one.plan().nodes().getFirst().slowFactor()).isCloseTo(3, withinPercentage(10));
+    assertThat(one.report())
+        .containsPattern("recorded, and not in the fleet: paged-2 \\(1\\.[456]\\d times\\)\n");
+    Fitting more = new Fitting(trace, FleetPlan.of("3+1"), true);
+    assertThat(more.plan().nodes().get(0).slowFactor()).isCloseTo(3, withinPercentage(10));
+    assertThat(more.plan().nodes().get(1).slowFactor()).isCloseTo(1.5, withinPercentage(10));
+    assertThat(more.report())
+        .containsPattern("paged-3: .*too little recorded")
+        .containsPattern("static-1: .*too little recorded")
+        .doesNotContain("not in the fleet");
+  }
+
+  @Test
+  void instancesOfOtherNamesAreNamedAndTheirSpeedIsThatOfTheirKind() throws Exception {
+    FleetPlan was =
+        FleetPlan.parse(
+            "was",
+            "a paged slow=3@0..1 batch=2\nb paged slow=3@0..1 batch=2\nc static slow=1.5@0..1\n");
+    DecisionTrace trace = DecisionTrace.read(recorded(was, "least-loaded", 0.6), null);
+    FleetPlan wanted =
+        FleetPlan.parse("wanted", "a paged batch=2\nx paged\nstatic-1 static\nstatic-2 static\n");
+    Fitting fit = new Fitting(trace, wanted, true);
+    assertThat(fit.plan().nodes())
+        .extracting(Node::name)
+        .containsExactly("a", "static-1", "static-2", "x");
+    assertThat(fit.plan().nodes().get(0).slowFactor()).isCloseTo(3, withinPercentage(10));
+    assertThat(fit.plan().nodes().get(1).slowFactor()).isCloseTo(1.5, withinPercentage(15));
+    assertThat(fit.plan().nodes().get(2).slowFactor()).isCloseTo(1.5, withinPercentage(15));
+    assertThat(fit.plan().nodes().get(3).slowFactor()).isCloseTo(3, withinPercentage(10));
+    assertThat(fit.plan().nodes().get(3).engine().batch()).isEqualTo(8);
+    assertThat(fit.report())
+        .containsPattern("not in the fleet: b \\(.* times\\), c \\(.* times\\)\n");
+    assertThat(new Fitting(trace, wanted, false).report())
+        .contains("x: 1.00 times the profile's step times\n")
+        .contains("recorded, and not in the fleet: b, c\n");
+  }
+
+  /// Half of the answers came whole and without a usage: they are load, and nothing is told of
+  /// them.
+  @Test
+  void answersOfUnknownLengthStayInTheLoad() throws Exception {
+    FleetPlan was = FleetPlan.parse("was", "paged-1 paged slow=2@0..1\n");
+    Path file = recorded(was, "least-loaded", 1);
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    double rate = DecisionTrace.read(file, null).rate();
+    for (int k = 1; k < lines.size(); k += 2) {
+      lines.set(
+          k,
+          lines
+              .get(k)
+              .replaceAll("\"output_tokens\":\\d+", "\"output_tokens\":0")
+              .replaceAll("\"events\":\\d+", "\"events\":0"));
+    }
+    Files.write(file, lines);
+    DecisionTrace trace = DecisionTrace.read(file, null);
+    assertThat(trace.size()).isEqualTo(400);
+    assertThat(trace.rate()).isCloseTo(rate, within(1e-9));
+    assertThat(trace.guessed()).isEqualTo(200);
+    assertThat(trace.left()).isZero();
+    Fitting fit = new Fitting(trace, FleetPlan.of("1+0"), true);
+    assertThat(fit.whole().requests()).isEqualTo(200);
+    assertThat(fit.plan().nodes().getFirst().slowFactor()).isCloseTo(2, withinPercentage(15));
+    assertThat(replay(file, "fleet=1+0", "policy=least-loaded"))
+        .contains("200 of them load alone: whole answers without token counts");
   }
 
   @Test

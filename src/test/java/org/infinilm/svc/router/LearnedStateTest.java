@@ -44,6 +44,24 @@ class LearnedStateTest {
     assertThat(link).isSymbolicLink();
   }
 
+  /// Read, it would be ten times as large in memory.
+  @Test
+  void whatIsLargerThanAStateCanBeIsSetAsideUnread() throws Exception {
+    Path file = folder.resolve("state.json");
+    StringBuilder state = new StringBuilder("{\"version\":1,\"rates\":{},\"policy\":{\"m\":{}");
+    for (int k = 0; state.length() <= 8 << 20; k++) {
+      state.append(",\"m").append(k).append("\":{}");
+    }
+    Files.writeString(file, state.append("}}"));
+    try (LearnedState one = new LearnedState(file)) {
+      List<String> read = new ArrayList<>();
+      one.load((policy, rates) -> read.addAll(policy.keySet()));
+      assertThat(read).isEmpty();
+    }
+    assertThat(file).doesNotExist();
+    assertThat(file.resolveSibling("state.json.corrupt")).exists();
+  }
+
   @Test
   void aSecondRouterReadsItAndKeepsNothingInIt() throws Exception {
     Path file = folder.resolve("state.json");
