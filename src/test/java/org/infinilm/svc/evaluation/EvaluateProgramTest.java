@@ -78,7 +78,7 @@ class EvaluateProgramTest {
     StringBuilder log = new StringBuilder();
     for (int k = 0; k < 20; k++) {
       log.append("{\"v\":1,\"time_ms\":")
-          .append(1_790_000_000_000L + 1000 * k)
+          .append(1_790_000_000_000L + 1000L * k)
           .append(",\"model\":\"")
           .append(k % 4 == 0 ? "a" : "b")
           .append(
