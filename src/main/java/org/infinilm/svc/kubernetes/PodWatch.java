@@ -236,8 +236,8 @@ final class PodWatch {
         && page.getMetadata().getResourceVersion() != null
         && page.getItems() != null
         && page.getItems().stream()
-            .allMatch(p ->
-                p != null && p.getMetadata() != null && p.getMetadata().getName() != null);
+            .allMatch(
+                p -> p != null && p.getMetadata() != null && p.getMetadata().getName() != null);
   }
 
   private void publish() {

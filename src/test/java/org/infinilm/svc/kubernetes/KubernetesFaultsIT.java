@@ -375,7 +375,9 @@ class KubernetesFaultsIT {
   private String troubleOf(String url) throws Exception {
     Heard h = new Heard();
     source =
-        of(new ConfigBuilder().withAutoConfigure(false).withMasterUrl(url).withNamespace("llm"), Duration.ofMinutes(2));
+        of(
+            new ConfigBuilder().withAutoConfigure(false).withMasterUrl(url).withNamespace("llm"),
+            Duration.ofMinutes(2));
     try (Source s = source) {
       s.start(h);
       await().atMost(SOON).until(() -> !h.troubles().isEmpty());

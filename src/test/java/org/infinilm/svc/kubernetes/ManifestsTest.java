@@ -476,6 +476,7 @@ class ManifestsTest {
         }
       }
     }
-    assertThat(seen).contains("default.yaml", "monitoring.yaml", "single.yaml", "inferencepool.yaml");
+    assertThat(seen)
+        .contains("default.yaml", "monitoring.yaml", "single.yaml", "inferencepool.yaml");
   }
 }
