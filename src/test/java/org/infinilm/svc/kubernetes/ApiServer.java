@@ -36,7 +36,6 @@ public final class ApiServer implements AutoCloseable {
   private final Map<String, Pod> pods = new TreeMap<>();
   private final List<Stream> streams = new CopyOnWriteArrayList<>();
   private final Set<Socket> sockets = ConcurrentHashMap.newKeySet();
-  private final Set<Socket> halfTold = ConcurrentHashMap.newKeySet();
   private final List<String> asked = new CopyOnWriteArrayList<>();
   private final List<String> credentials = new CopyOnWriteArrayList<>();
   private final int port;
@@ -187,11 +186,6 @@ public final class ApiServer implements AutoCloseable {
     stopsInLists = on;
   }
 
-  /// Connections with a list that has stopped, which the client has not closed.
-  int halfTold() {
-    return halfTold.size();
-  }
-
   void refusesWatches(boolean on) {
     refusesWatches = on;
   }
@@ -253,7 +247,6 @@ public final class ApiServer implements AutoCloseable {
       // the other side has gone
     } finally {
       sockets.remove(c);
-      halfTold.remove(c);
     }
   }
 
@@ -278,7 +271,6 @@ public final class ApiServer implements AutoCloseable {
           "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{\"kind\":"
               .getBytes(UTF_8));
       out.flush();
-      halfTold.add(c);
       return false;
     }
     String instead = lists;

@@ -329,7 +329,6 @@ class KubernetesFaultsIT {
     api.stopsInLists(false);
     found("a", "b", "c");
     await().atMost(SOON).until(() -> heard.troubles().isEmpty());
-    await().atMost(SOON).until(() -> api.halfTold() == 0);
   }
 
   @Test
