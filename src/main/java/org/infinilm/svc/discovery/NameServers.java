@@ -18,8 +18,6 @@ import io.netty.handler.codec.dns.DnsResponseCode;
 import io.netty.handler.codec.dns.DnsSection;
 import io.netty.resolver.dns.DnsNameResolver;
 import io.netty.resolver.dns.DnsNameResolverBuilder;
-import io.netty.resolver.dns.DnsServerAddressStream;
-import io.netty.resolver.dns.DnsServerAddressStreamProviders;
 import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.Future;
 import java.net.InetAddress;
@@ -28,7 +26,6 @@ import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -218,13 +215,8 @@ final class NameServers implements AutoCloseable {
     if (only != null) {
       return List.of(only);
     }
-    DnsServerAddressStream all =
-        DnsServerAddressStreamProviders.platformDefault().nameServerAddressStream("");
-    Set<InetSocketAddress> out = new LinkedHashSet<>();
-    for (int k = 0; k < Math.min(all.size(), MOST_SERVERS); k++) {
-      out.add(all.next());
-    }
-    return List.copyOf(out);
+    List<InetSocketAddress> all = conf.get().servers();
+    return all.subList(0, Math.min(all.size(), MOST_SERVERS));
   }
 
   /// Asks once, or a second time without EDNS where the server does not know it (RFC 6891, section

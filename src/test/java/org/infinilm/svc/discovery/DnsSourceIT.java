@@ -35,7 +35,7 @@ class DnsSourceIT {
   }
 
   private void open(String spec, String... search) throws Exception {
-    conf = new ResolvConf(List.of(search), 5);
+    conf = new ResolvConf(List.of(), List.of(search), 5);
     source =
         new DnsSource(
             (SourceSpec.Dns) SourceSpec.list(spec + ",server=" + server.at(), "x").getFirst(),
@@ -554,7 +554,7 @@ class DnsSourceIT {
     open("dns:llm", "old.test");
     look();
     assertThat(heard.urls()).isEmpty();
-    conf = new ResolvConf(List.of("new.test"), 5);
+    conf = new ResolvConf(List.of(), List.of("new.test"), 5);
     look();
     assertThat(heard.urls()).containsExactly("http://llm:80 at 10.0.0.1");
   }
@@ -598,7 +598,7 @@ class DnsSourceIT {
     server.addresses("llm.near.test", 60, "10.0.0.1");
     look();
     assertThat(heard.urls()).as("gone once").containsExactly("http://llm:80 at 10.0.0.1");
-    conf = new ResolvConf(List.of("far.test"), 5);
+    conf = new ResolvConf(List.of(), List.of("far.test"), 5);
     server.addresses("llm.far.test", 60, "10.9.9.9");
     look();
     assertThat(heard.urls()).as("moved").containsExactly("http://llm:80 at 10.9.9.9");
