@@ -21,7 +21,11 @@ class ResolvConfTest {
         "# comment\nnameserver 10.0.0.10\nsearch llm.svc.cluster.local svc.cluster.local .\noptions timeout:1 ndots:5\n");
     ResolvConf c = ResolvConf.following(file).get();
     assertThat(c)
-        .isEqualTo(new ResolvConf(servers("10.0.0.10"), List.of("llm.svc.cluster.local", "svc.cluster.local", "."), 5));
+        .isEqualTo(
+            new ResolvConf(
+                servers("10.0.0.10"),
+                List.of("llm.svc.cluster.local", "svc.cluster.local", "."),
+                5));
     assertThat(c.candidates("paged"))
         .containsExactly("paged.llm.svc.cluster.local.", "paged.svc.cluster.local.", "paged.");
     assertThat(c.candidates("a.b.c.d.e.f").getFirst()).isEqualTo("a.b.c.d.e.f.");
