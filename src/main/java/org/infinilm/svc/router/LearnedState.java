@@ -121,6 +121,10 @@ final class LearnedState implements AutoCloseable {
     }
     Path next = file.resolveSibling(file.getFileName() + ".next");
     try {
+      if (state.length > MOST_BYTES) {
+        throw new IOException(
+            state.length + " bytes (expected: at most " + MOST_BYTES + "); that of before stays");
+      }
       Files.write(next, state);
       try {
         Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

@@ -63,6 +63,19 @@ class LearnedStateTest {
   }
 
   @Test
+  void whatCouldNotBeReadAgainIsNotWritten() throws Exception {
+    Path file = folder.resolve("state.json");
+    try (LearnedState one = new LearnedState(file)) {
+      one.load((policy, rates) -> {});
+      byte[] small = LearnedState.worded(Map.of("one", Map.of()), Map.of());
+      one.save(small);
+      one.save(new byte[(8 << 20) + 1]);
+      assertThat(Files.readAllBytes(file)).isEqualTo(small);
+      assertThat(one.lost()).isEqualTo(1);
+    }
+  }
+
+  @Test
   void aSecondRouterReadsItAndKeepsNothingInIt() throws Exception {
     Path file = folder.resolve("state.json");
     try (LearnedState one = new LearnedState(file);
