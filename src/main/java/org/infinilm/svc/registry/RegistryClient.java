@@ -28,7 +28,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// Speaks to a registry, ours or an original one. Thread-safe; calls block, at most 10 s ([#watch]:
-/// 10 s longer than its wait).
+/// 10 s longer than its wait) for each of several, and 3 s more for a first table.
 ///
 /// Every method throws [IOException] when the registry cannot be reached or answers with anything
 /// but success; the message names its address, the status and what it said.
@@ -476,7 +476,7 @@ public final class RegistryClient implements TableSource {
     byte[] answer;
     if (version == null || version.isEmpty()) {
       // answered at once, whatever the wait
-      answer = first();
+      answer = first(TIMEOUT.plus(wait));
     } else {
       String target =
           "/watch?wait=" + Math.max(0, wait.toSeconds()) + "&version=" + encode(version);
@@ -493,7 +493,7 @@ public final class RegistryClient implements TableSource {
 
   /// The table without a wait. Of several registries each is given little time first: one that
   /// hangs is left for the next, and named. Where none answers in that each is given all of it.
-  private byte @Nullable [] first() throws IOException, InterruptedException {
+  private byte @Nullable [] first(Duration limit) throws IOException, InterruptedException {
     String target = "/watch?wait=0";
     for (int tries = 0; bases.size() > 1 && tries < bases.size(); tries++) {
       int at = current.get();
@@ -512,7 +512,7 @@ public final class RegistryClient implements TableSource {
       }
       current.compareAndSet(at, at + 1);
     }
-    return exchange("GET", target, null, true, TIMEOUT);
+    return exchange("GET", target, null, true, limit);
   }
 
   @Override
