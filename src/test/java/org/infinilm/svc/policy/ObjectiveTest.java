@@ -27,6 +27,14 @@ class ObjectiveTest {
     }
   }
 
+  /// Or all that came to equal instances would go to the one that seems a little sooner.
+  @Test
+  void firstTokensThatAreNearlyAlikeAreNotWorthSlowerAnswers() {
+    Objective o = new Objective(Kind.TTFT, 2e9, 50e6);
+    assertThat(o.loss(70e6, 15e6, 200)).isLessThan(o.loss(69e6, 18e6, 200));
+    assertThat(o.loss(200e6, 15e6, 200)).isGreaterThan(o.loss(69e6, 18e6, 200));
+  }
+
   /// The longer, the more is lost, by little more where it is little longer, whatever the limits.
   @ParameterizedTest
   @EnumSource
