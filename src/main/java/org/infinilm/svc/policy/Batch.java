@@ -49,6 +49,7 @@ final class Batch {
   private int leastMore;
   private int below;
   private double held;
+  private boolean assumed;
   private int alone;
   private double aloneLog;
   private double share;
@@ -84,12 +85,19 @@ final class Batch {
     return ever > answers || untold;
   }
 
-  /// What was seen of it before, by another process.
+  /// The number that streams have shown; 0 while they have not.
+  int told() {
+    return known;
+  }
+
+  /// What streams showed another process before. Who answers whole takes it back, too, until a
+  /// stream bears it out.
   void assume(int places) {
     lately = places;
     ever = places;
     held = 1;
     known = places;
+    assumed = true;
   }
 
   /// A stream began.
@@ -103,6 +111,7 @@ final class Batch {
     boolean besideMore = beside + 1 > supposed;
     together(beside + 1);
     if (before >= supposed && (besideMore || afterEnd)) {
+      assumed = false;
       below = 0;
       tells(!besideMore);
     } else if (before > 0) {
@@ -195,5 +204,9 @@ final class Batch {
     }
     knownWhole = best;
     untold = best == 0 && most >= WHOLES;
+    if (assumed && (untold || (best > 0 && best != known))) {
+      assumed = false;
+      forget();
+    }
   }
 }

@@ -133,7 +133,7 @@ final class Estimate {
     double factor = without.contains(Part.SPEED) ? 1 : factor(i, !flights.isEmpty());
     double held = hit.at(i, ask.promptTokens(), isDisplaced(i, flights));
     if (isHomeOfOthers(i)) {
-      held += model.prefixes.elsewhere() * (ask.promptTokens() - held);
+      held = Math.max(held, model.prefixes.elsewhere() * ask.promptTokens());
     }
     newTokens = Math.max(1, ask.promptTokens() - held);
     promptNanos = costs.promptNanos(newTokens) * factor;
@@ -555,6 +555,7 @@ final class Estimate {
         best == null ? null : best.name(),
         best != null && best.cacheType() == CacheType.STATIC,
         name,
+        load.routers() > 1 && (!isNew() || home == null || i.slot() == home.slot()),
         parts);
   }
 }

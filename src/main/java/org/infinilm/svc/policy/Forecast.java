@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
 ///   at
 /// @param bestStatic whether that one is static
 /// @param model by whose costs it was foretold
+/// @param ownText whether other routers may have left its text there, which this one does not know
 /// @param parts what was compared, in the order of the candidates
 public record Forecast(
     double newTokens,
@@ -48,6 +49,7 @@ public record Forecast(
     @Nullable String best,
     boolean bestStatic,
     String model,
+    boolean ownText,
     List<Part> parts) {
   /// Who decides for a model.
   public enum Mode {
@@ -151,6 +153,7 @@ public record Forecast(
         null,
         false,
         "",
+        false,
         List.of());
   }
 
@@ -178,6 +181,7 @@ public record Forecast(
         best.name(),
         best.cacheType() == CacheType.STATIC,
         "",
+        false,
         List.copyOf(parts));
   }
 
@@ -236,6 +240,7 @@ public record Forecast(
         itsBest,
         itsBestStatic,
         model,
+        ownText,
         itsParts);
   }
 

@@ -116,7 +116,7 @@ final class Lesson {
     m.lengths = m.lengths.after(prompt, tokens);
     double usual = m.usualPrompt;
     m.usualPrompt = usual == 0 ? (double) prompt : usual + USUAL_STEP * (prompt - usual);
-    m.prefixes.settled(ask.prefix(), i, prompt, tokens, cached);
+    m.prefixes.settled(ask.prefix(), i, prompt, tokens, cached, forecast.ownText());
     if (!forecast.isNone() && m.known()) {
       // a wait that the rule would have spared it is its own choice's
       double first = times[0] + (forecast.byRule() ? 0 : forecast.waitedNanos());

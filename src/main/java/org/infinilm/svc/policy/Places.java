@@ -10,6 +10,8 @@ import org.infinilm.svc.fleet.Instance;
 /// as it was seen ([Batch]), and one that has shown nothing else as all of them together were.
 /// Written by one thread, read by any.
 final class Places {
+  private static final String ALL = "";
+
   private final ConcurrentHashMap<String, Batch> batches = new ConcurrentHashMap<>();
 
   /// What streams of any of them showed: where one has more than others, it says nothing.
@@ -45,12 +47,15 @@ final class Places {
     return b.most();
   }
 
-  /// For a file: where the number is known.
+  /// For a file: what streams have shown, of all under no name.
   Map<String, Object> remembered() {
     Map<String, Object> out = new HashMap<>();
+    if (all.told() > 0) {
+      out.put(ALL, all.told());
+    }
     batches.forEach((name, b) -> {
-      if (b.isKnown()) {
-        out.put(name, b.most());
+      if (b.told() > 0) {
+        out.put(name, b.told());
       }
     });
     return out;
@@ -58,7 +63,8 @@ final class Places {
 
   /// What a file says, by instance.
   void recall(Map<String, Integer> known) {
-    known.forEach((name, n) -> batches.computeIfAbsent(name, x -> new Batch()).assume(n));
+    known.forEach((name, n) ->
+        (name.equals(ALL) ? all : batches.computeIfAbsent(name, x -> new Batch())).assume(n));
   }
 
   /// What a file says of at most so many instances.

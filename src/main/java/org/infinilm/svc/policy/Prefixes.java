@@ -157,8 +157,8 @@ final class Prefixes {
     return reported;
   }
 
-  /// The share of the prompts of keys without a known place that caches held all the same, beyond
-  /// what anybody's prompt finds there: other routers had sent their text there.
+  /// The share of the prompts of keys without a known place that their homes held all the same:
+  /// other routers had sent their text there.
   double elsewhere() {
     return elsewhere;
   }
@@ -172,15 +172,21 @@ final class Prefixes {
   /// An answer has ended.
   ///
   /// @param cached tokens that the cache had
-  void settled(long key, Instance i, long promptTokens, long outputTokens, long cached) {
+  /// @param ownText whether other routers may have left its text there
+  void settled(
+      long key,
+      Instance i,
+      long promptTokens,
+      long outputTokens,
+      long cached,
+      boolean ownText) {
     reported |= cached > 0;
     Home h = key == 0 ? null : homes.of(own(key));
-    if (h == null && key != 0) {
-      double beyond = Math.max(0, cached - commonAt(i)) / Math.max(1, promptTokens);
+    if (h == null && key != 0 && ownText) {
       double before = elsewhere;
-      elsewhere = before + STEP * (beyond - before);
+      elsewhere = before + STEP * ((double) cached / Math.max(1, promptTokens) - before);
     }
-    if (h == null || h.places().stream().noneMatch(p -> p.slot() == i.slot())) {
+    if (key == 0 || (!ownText && !isPlace(h, i))) {
       inCommon(i, cached);
     }
     if (key != 0) {
@@ -195,8 +201,8 @@ final class Prefixes {
     last(key, i);
   }
 
-  private double commonAt(Instance i) {
-    return i.slot() < common.length ? common[i.slot()] : 0;
+  private static boolean isPlace(@Nullable Home h, Instance i) {
+    return h != null && h.places().stream().anyMatch(p -> p.slot() == i.slot());
   }
 
   /// A prompt found so much where its text had not been.

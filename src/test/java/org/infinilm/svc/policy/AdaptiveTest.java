@@ -334,6 +334,7 @@ class AdaptiveTest {
         null,
         false,
         model,
+        false,
         List.of());
   }
 

@@ -254,7 +254,7 @@ class LearnedPartsTest {
         Instance at = random.nextBoolean() ? PAGED : STATIC;
         long key = random.nextInt(30);
         long prompt = 100L + random.nextInt(2000);
-        index.settled(key, at, prompt, 50, 0);
+        index.settled(key, at, prompt, 50, 0, false);
         all.add(new Said(key, at, prompt + 50));
         long asked = 1L + random.nextInt(29);
         Said lastStatic = null;
@@ -284,9 +284,9 @@ class LearnedPartsTest {
     List<Instance> at = new ArrayList<>();
     for (int k = 0; k < 6; k++) {
       at.add(Samples.instance("p" + k, CacheType.PAGED, 131_072, 1, k));
-      index.settled(5, at.getLast(), 1000 + k, 50, 0);
+      index.settled(5, at.getLast(), 1000 + k, 50, 0, false);
     }
-    index.settled(5, at.get(3), 2000, 50, 0);
+    index.settled(5, at.get(3), 2000, 50, 0, false);
     for (int k = 0; k < 6; k++) {
       double found = index.of(5).at(at.get(k), 5000);
       assertThat(found > 0).as("place " + k).isEqualTo(k > 1);
@@ -297,7 +297,7 @@ class LearnedPartsTest {
   @Test
   void prefixesOfAnotherInstanceInTheSlotAreNotFound() {
     Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
-    index.settled(5, PAGED, 1000, 50, 0);
+    index.settled(5, PAGED, 1000, 50, 0, false);
     Instance other = Samples.instance("other", CacheType.PAGED, 131_072, 1, PAGED.slot());
     assertThat(index.of(5).at(PAGED, 2000)).isPositive();
     assertThat(index.of(5).at(other, 2000)).isZero();
@@ -306,8 +306,8 @@ class LearnedPartsTest {
   @Test
   void aStaticInstanceHoldsWhatWasLastSentThereAnsweredOrNot() {
     Prefixes index = new Prefixes(new Prefixes.Homes(), "m");
-    index.settled(5, STATIC, 1000, 50, 0);
-    index.settled(5, PAGED, 1000, 50, 0);
+    index.settled(5, STATIC, 1000, 50, 0, false);
+    index.settled(5, PAGED, 1000, 50, 0, false);
     assertThat(index.of(5).at(STATIC, 2000)).isPositive();
     assertThat(index.of(5).at(STATIC, 2000, true)).as("another is before it").isZero();
     index.left(6, PAGED);
@@ -376,10 +376,10 @@ class LearnedPartsTest {
     Prefixes one = new Prefixes(homes, "one");
     Prefixes other = new Prefixes(homes, "other");
     for (long key = 1; key <= 3L * Prefixes.Homes.MOST; key++) {
-      (key % 2 == 0 ? one : other).settled(key, PAGED, 1000, 50, 0);
+      (key % 2 == 0 ? one : other).settled(key, PAGED, 1000, 50, 0, false);
       assertThat(homes.size()).isLessThanOrEqualTo(2 * Prefixes.Homes.MOST);
     }
-    one.settled(7, PAGED, 1000, 50, 0);
+    one.settled(7, PAGED, 1000, 50, 0, false);
     assertThat(one.of(7).at(PAGED, 2000)).isPositive();
     assertThat(other.of(7).at(PAGED, 2000)).as("the same key of another model").isZero();
     assertThat(one.of(2).at(PAGED, 2000)).as("long ago").isZero();

@@ -3,6 +3,7 @@ package org.infinilm.svc.policy;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.infinilm.svc.fleet.CacheType;
@@ -80,6 +81,35 @@ class PlacesTest {
     again.stream(at(1), 2, 2, false);
     again.stream(at(1), 2, 2, false);
     assertThat(again.most(at(1))).as("more than before").isEqualTo(Batch.USUAL);
+  }
+
+  private Places readBack() {
+    Recalled file = Recalled.of(Samples.asFile(places.remembered()));
+    Places again = new Places();
+    again.recall(Places.read(file, file.names().stream().toList()));
+    return again;
+  }
+
+  @Test
+  void whatAllHaveIsReadBackToo() {
+    eachShowsOne(16);
+    assertThat(readBack().most(at(3))).isEqualTo(1);
+  }
+
+  /// What times of whole answers say is looked for anew, and takes back what a file says.
+  @Test
+  void whereAnswersComeWholeAFileDoesNotCountForEver() {
+    for (int k = 0; k < 20; k++) {
+      places.stream(at(1), 1, 0, k > 0);
+    }
+    Places again = readBack();
+    assertThat(again.most(at(1))).isEqualTo(1);
+    double[] off = new double[Ahead.MOST + 1];
+    Arrays.fill(off, 0.1);
+    for (int k = 0; k < 40; k++) {
+      again.seen(at(1)).beside(off);
+    }
+    assertThat(again.seen(at(1)).isKnown()).isFalse();
   }
 
   @Test

@@ -38,6 +38,7 @@ class ShadowTest {
         null,
         false,
         "",
+        false,
         List.of());
   }
 

@@ -185,6 +185,7 @@ class TokenCostTest {
         null,
         false,
         "",
+        false,
         List.of());
   }
 

@@ -20,7 +20,7 @@ class LearnedViewTest {
             new Forecast.Part("p", Place.FREE, 9000, 1e9, 2e9, 3e9, 1e7, 0.7, 0.2),
             new Forecast.Part("s", Place.FULL, 9000, 4e8, 3e8, 7e8, 8e6, 0.1, 0));
     return new Forecast(
-        0, 0, 0, 0, false, false, 0, 0, 0, 0, 0, 0, 0.9, false, Mode.LEARNED, "s", true, "", parts);
+        0, 0, 0, 0, false, false, 0, 0, 0, 0, 0, 0, 0.9, false, Mode.LEARNED, "s", true, "", false, parts);
   }
 
   @Test
@@ -94,6 +94,7 @@ class LearnedViewTest {
             best,
             false,
             "",
+            false,
             parts);
     assertThat(LearnedView.lost(d.make(), "s"))
         .startsWith(place == Place.FULL ? "full; a wait for it was expected" : "expected")
