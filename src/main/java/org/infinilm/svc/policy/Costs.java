@@ -653,6 +653,7 @@ final class Costs {
     promptMiddle.become(m.middles()[0]);
     tokenMiddle.become(m.middles()[1]);
     pool(m.known());
+    lately.recalled(prompts(), nowNanos);
     speeds.putAll(m.speeds());
     stalls.putAll(m.stalls());
     m.begins().forEach((name, b) -> orders.computeIfAbsent(name, n -> new PromptOrder()).assume(b));

@@ -4,6 +4,7 @@ package org.infinilm.svc.policy;
 /// one thread, read by any.
 final class Lately {
   private static final double BACK_NANOS = 600e9;
+  private static final int MOST_RECALLED = 100;
 
   private record Count(double of, long atNanos) {
     double at(long nowNanos) {
@@ -16,6 +17,11 @@ final class Lately {
   /// One more.
   void one(long nowNanos) {
     count = new Count(count.at(nowNanos) + 1, nowNanos);
+  }
+
+  /// So many were before, of which a few count as of late.
+  void recalled(int many, long nowNanos) {
+    count = new Count(Math.min(many, MOST_RECALLED), nowNanos);
   }
 
   double count(long nowNanos) {

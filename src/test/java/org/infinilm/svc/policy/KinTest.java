@@ -2,6 +2,7 @@ package org.infinilm.svc.policy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -55,6 +56,10 @@ class KinTest {
   }
 
   private void answered(Instance i, String model, double factor) {
+    answered(policy, i, model, factor);
+  }
+
+  private void answered(Adaptive policy, Instance i, String model, double factor) {
     long prompt = 100L + random.nextInt(8000);
     long tokens = least + random.nextInt(most);
     now += between;
@@ -156,23 +161,22 @@ class KinTest {
       answered(PAGED, NAMES.get(1 + k % 5), 1);
       answered(k % 2 == 0 ? PAGED : own, NAMES.get(0), k % 2 == 0 ? 1 : 6);
     }
+    assertThat(beside(NAMES.get(0), own)).isGreaterThan(3);
+  }
+
+  /// How many times as long as on the paged one a prompt is foretold to take there, as they are
+  /// compared.
+  private double beside(String model, Instance there) {
     Choice.Send c =
         Samples.send(
             policy,
             ask(500),
-            Candidates.of(NAMES.get(0), List.of(PAGED, own)),
+            Candidates.of(model, List.of(PAGED, there)),
             new Samples.Desk(now));
     assertThat(c.instance()).isEqualTo(PAGED);
-    List<Forecast.Part> parts = c.forecast().parts();
-    double paged =
-        parts.stream().filter(p -> p.instance().equals("a")).findAny().orElseThrow().prefillNanos();
-    double slow =
-        parts.stream()
-            .filter(p -> p.instance().equals("own"))
-            .findAny()
-            .orElseThrow()
-            .prefillNanos();
-    assertThat(slow / paged).isGreaterThan(3);
+    Map<String, Double> nanos = new HashMap<>();
+    c.forecast().parts().forEach(p -> nanos.put(p.instance(), p.prefillNanos()));
+    return nanos.get(there.name()) / nanos.get(PAGED.name());
   }
 
   /// One that most requests are for knows what it costs better than all together.
@@ -205,6 +209,23 @@ class KinTest {
       answered(STATIC, NAMES.get(1 + k % 4), 5);
     }
     assertThat(nanos("adapter-0", STATIC) / nanos("adapter-0", PAGED)).isGreaterThan(3);
+  }
+
+  /// After a restart what is known of a model from before is not put aside by the first few answers
+  /// of all together.
+  @Test
+  void whatAFileSaysOfAModelIsNotPutAsideByAFewAnswersOfAll() {
+    Instance slow = serving("slow", CacheType.PAGED, 4, NAMES);
+    Adaptive before = new Adaptive(Objective.DEFAULT);
+    for (int k = 0; k < 200; k++) {
+      answered(before, PAGED, "adapter-0", 1);
+      answered(before, slow, "adapter-0", 6);
+    }
+    policy.recall(Samples.asFile(before.remembered(now)), now);
+    for (int k = 0; k < 60; k++) {
+      answered(PAGED, NAMES.get(1 + k % 5), 1);
+    }
+    assertThat(beside("adapter-0", slow)).isGreaterThan(3);
   }
 
   /// Small and large ones, each known: none is taken for the middle of all.
