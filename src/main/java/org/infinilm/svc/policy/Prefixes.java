@@ -174,12 +174,7 @@ final class Prefixes {
   /// @param cached tokens that the cache had
   /// @param ownText whether other routers may have left its text there
   void settled(
-      long key,
-      Instance i,
-      long promptTokens,
-      long outputTokens,
-      long cached,
-      boolean ownText) {
+      long key, Instance i, long promptTokens, long outputTokens, long cached, boolean ownText) {
     reported |= cached > 0;
     Home h = key == 0 ? null : homes.of(own(key));
     if (h == null && key != 0 && ownText) {

@@ -169,10 +169,7 @@ class KinTest {
   private double beside(String model, Instance there) {
     Choice.Send c =
         Samples.send(
-            policy,
-            ask(500),
-            Candidates.of(model, List.of(PAGED, there)),
-            new Samples.Desk(now));
+            policy, ask(500), Candidates.of(model, List.of(PAGED, there)), new Samples.Desk(now));
     assertThat(c.instance()).isEqualTo(PAGED);
     Map<String, Double> nanos = new HashMap<>();
     c.forecast().parts().forEach(p -> nanos.put(p.instance(), p.prefillNanos()));

@@ -20,7 +20,26 @@ class LearnedViewTest {
             new Forecast.Part("p", Place.FREE, 9000, 1e9, 2e9, 3e9, 1e7, 0.7, 0.2),
             new Forecast.Part("s", Place.FULL, 9000, 4e8, 3e8, 7e8, 8e6, 0.1, 0));
     return new Forecast(
-        0, 0, 0, 0, false, false, 0, 0, 0, 0, 0, 0, 0.9, false, Mode.LEARNED, "s", true, "", false, parts);
+        0,
+        0,
+        0,
+        0,
+        false,
+        false,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0.9,
+        false,
+        Mode.LEARNED,
+        "s",
+        true,
+        "",
+        false,
+        parts);
   }
 
   @Test
