@@ -40,11 +40,11 @@ final class Places {
       return i.seats();
     }
     Batch b = batches.get(i.name());
-    int together = all.most();
-    if (b == null || (all.isKnown() && !b.isKnown() && !b.isBeyond(together))) {
-      return together;
+    int together = all.told();
+    if (b == null) {
+      return together > 0 ? together : Batch.USUAL;
     }
-    return b.most();
+    return together > 0 && !b.isKnown() && !b.isBeyond(together) ? together : b.most();
   }
 
   /// For a file: what streams have shown, of all under no name.

@@ -138,12 +138,7 @@ final class Prefixes {
 
     /// Whether its text was computed there.
     boolean isPlace(Instance i) {
-      for (int k = 0; k < places.size(); k++) {
-        if (places.get(k).slot() == i.slot()) {
-          return true;
-        }
-      }
-      return false;
+      return isAmong(places, i);
     }
   }
 
@@ -181,11 +176,12 @@ final class Prefixes {
       double before = elsewhere;
       elsewhere = before + STEP * ((double) cached / Math.max(1, promptTokens) - before);
     }
-    if (key == 0 || (!ownText && !isPlace(h, i))) {
+    List<Place> known = h == null ? List.of() : h.places();
+    if (key == 0 || (!ownText && !isAmong(known, i))) {
       inCommon(i, cached);
     }
     if (key != 0) {
-      for (Place p : h == null ? List.<Place>of() : h.places()) {
+      for (Place p : known) {
         if (reported && p.slot() == i.slot() && p.tokens() > 64) {
           found(cached / Math.min(p.tokens(), (double) promptTokens));
         }
@@ -196,8 +192,13 @@ final class Prefixes {
     last(key, i);
   }
 
-  private static boolean isPlace(@Nullable Home h, Instance i) {
-    return h != null && h.places().stream().anyMatch(p -> p.slot() == i.slot());
+  private static boolean isAmong(List<Place> places, Instance i) {
+    for (int k = 0; k < places.size(); k++) {
+      if (places.get(k).slot() == i.slot()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /// A prompt found so much where its text had not been.

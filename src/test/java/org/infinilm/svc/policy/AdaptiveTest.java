@@ -30,29 +30,6 @@ class AdaptiveTest {
     }
   }
 
-  /// One of another model, whose costs are others.
-  private record Others(long dispatchNanos, Forecast forecast) implements Flight {
-    @Override
-    public long promptTokens() {
-      return 1000;
-    }
-
-    @Override
-    public long maxTokens() {
-      return 0;
-    }
-
-    @Override
-    public long firstNanos() {
-      return 0;
-    }
-
-    @Override
-    public long tokens() {
-      return 0;
-    }
-  }
-
   private record Sent(long promptTokens, long tokens, long dispatchNanos, long firstNanos)
       implements Flight {
     @Override
@@ -308,7 +285,7 @@ class AdaptiveTest {
     for (int k = 0; k < 2; k++) {
       Desk desk = new Desk();
       Forecast is = k == 0 ? p.foretell(a, "m", STATIC, new Desk()) : of("large", other);
-      desk.add(STATIC.slot(), new Others(desk.now - 1_000_000, is));
+      desk.add(STATIC.slot(), new Samples.Waiting(1000, desk.now - 1_000_000, is));
       waits[k] = p.foretell(a, "m", STATIC, desk).firstNanos() - idle;
     }
     assertThat(waits[1] / waits[0]).isBetween(6.0, 12.0);

@@ -27,23 +27,6 @@ class HardTimesTest {
   private static final double TOKEN_NANOS = 7e6;
   private static final long NOW = 1_000_000_000_000L;
 
-  private record Waiting(long promptTokens, long dispatchNanos) implements Flight {
-    @Override
-    public long maxTokens() {
-      return 0;
-    }
-
-    @Override
-    public long firstNanos() {
-      return 0;
-    }
-
-    @Override
-    public long tokens() {
-      return 0;
-    }
-  }
-
   private record Answering(long promptTokens, long dispatchNanos, long firstNanos, long tokens)
       implements Flight {
     @Override
@@ -73,7 +56,7 @@ class HardTimesTest {
     /// So many that wait, each sent `ago`.
     Desk waits(int slot, int requests, long promptTokens, long ago) {
       for (int k = 0; k < requests; k++) {
-        add(slot, new Waiting(promptTokens, NOW - ago));
+        add(slot, new Samples.Waiting(promptTokens, NOW - ago, Forecast.NONE));
       }
       return this;
     }

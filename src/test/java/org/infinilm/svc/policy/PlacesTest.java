@@ -61,6 +61,16 @@ class PlacesTest {
     assertThat(places.most(at(4))).as("where they are not alike").isEqualTo(Batch.USUAL);
   }
 
+  /// One that computes many at once says nothing of those that nobody has seen.
+  @Test
+  void ofWhichNothingIsKnownItIsTheUsualNumberWhateverOthersHave() {
+    for (int k = 0; k < 40; k++) {
+      places.stream(at(0), k, k, false);
+    }
+    assertThat(places.most(at(99))).isEqualTo(Batch.USUAL);
+    assertThat(places.most(at(0))).isEqualTo(40);
+  }
+
   @Test
   void whatOneHasIsNotWhatAnotherOneHasThatSaysSo() {
     eachShowsOne(16);

@@ -50,6 +50,24 @@ final class Samples {
     }
   }
 
+  /// One whose first token has not come.
+  record Waiting(long promptTokens, long dispatchNanos, Forecast forecast) implements Flight {
+    @Override
+    public long maxTokens() {
+      return 0;
+    }
+
+    @Override
+    public long firstNanos() {
+      return 0;
+    }
+
+    @Override
+    public long tokens() {
+      return 0;
+    }
+  }
+
   private Samples() {}
 
   static Instance instance(
